@@ -1,0 +1,92 @@
+"""What the three resources share: the base model, references and conditions."""
+
+import datetime as dt
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+GROUP = "cloudflux.io"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+Money = Annotated[str, StringConstraints(pattern=r"^-?[0-9]{1,15}(\.[0-9]{1,9})?$", max_length=26)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=253)]
+Uri = Annotated[
+    str, StringConstraints(pattern=r"^[a-z][a-z0-9+.-]*://.*$", min_length=5, max_length=2048)
+]
+Text = Annotated[str, StringConstraints(max_length=1024)]
+
+
+class Model(BaseModel):
+    """Base of every API type: camelCase outside, frozen inside, unknown fields refused."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid"
+    )
+
+
+class StatusModel(Model):
+    """Base of status types: fields written by a newer operator are kept out of the way."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class ConditionStatus(StrEnum):
+    """The three values a condition can have."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+class Condition(StatusModel):
+    """One standard condition (metav1.Condition); a list-map keyed by type."""
+
+    type: Annotated[str, StringConstraints(max_length=316)] = Field(description="Type of condition.")
+    status: ConditionStatus = Field(description="True, False or Unknown.")
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=1024)] = Field(
+        description="Machine-readable reason of the last transition."
+    )
+    message: Annotated[str, StringConstraints(max_length=4096)] = Field(
+        default="", description="What happened and what to do next, for people."
+    )
+    observed_generation: int = Field(default=0, description="Generation this condition is about.")
+    last_transition_time: dt.datetime = Field(description="When status last changed.")
+
+
+class SecretRef(Model):
+    """A Secret in the same namespace, labelled cloudflux.io/credentials."""
+
+    name: Name = Field(description="Name of the Secret.")
+
+
+class LocalRef(Model):
+    """A resource in the same namespace, by name."""
+
+    name: Name = Field(description="Name of the resource.")
+
+
+class Tier(StrEnum):
+    """The three tiers, hottest first."""
+
+    HOT = "Hot"
+    WARM = "Warm"
+    COLD = "Cold"
+
+
+class Location(Model):
+    """Where data is and how it is reached."""
+
+    uri: Uri = Field(description="s3://bucket/prefix or file:///directory.")
+    endpoint: Annotated[str, StringConstraints(max_length=2048)] | None = Field(
+        default=None, description="URL of an S3-compatible endpoint; absent means the provider's."
+    )
+    region: Annotated[str, StringConstraints(max_length=64)] | None = Field(
+        default=None, description="Region, for prices and signatures."
+    )
+    credentials_secret_ref: SecretRef | None = Field(
+        default=None,
+        description="Secret with accessKeyId and secretAccessKey, labelled cloudflux.io/credentials.",
+    )

@@ -1,0 +1,346 @@
+"""What the control process asks of its children, and what they answer.
+
+These values cross a pipe as JSON. The control process never imports the code that
+serves them: it holds no storage SDK, no numpy and no Delta Lake.
+"""
+
+import datetime as dt
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from cloudflux.api.common import Tier
+from cloudflux.api.dataset import AccessSourceType, Writers
+from cloudflux.api.migrationjob import VerifyMethod
+from cloudflux.api.tieringpolicy import TieringPolicySpec
+
+
+class Task(BaseModel):
+    """Base: frozen, unknown fields refused, secrets written out only on the pipe."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Credentials(Task):
+    """Static keys, read from a labelled Secret."""
+
+    access_key_id: str
+    secret_access_key: SecretStr
+    session_token: SecretStr | None = None
+
+
+class StoreRef(Task):
+    """A location resolved: with credentials and with what the operator allows for it."""
+
+    uri: str
+    endpoint: str | None = None
+    region: str | None = None
+    credentials: Credentials | None = None
+    ambient: bool = False
+    """The operator's own identity may be used (granted by its configuration)."""
+    file_roots: tuple[str, ...] = ()
+    """Directories that file:// may touch, resolved; empty means none."""
+
+
+class AccessSourceRef(Task):
+    """One access signal, resolved."""
+
+    type: AccessSourceType
+    logs: StoreRef | None = None
+
+
+class ScanRequest(Task):
+    """ingest.scan: list the data set and read its access signals."""
+
+    data_set_uid: str
+    source: StoreRef
+    sources: tuple[AccessSourceRef, ...] = ()
+    tier_roots: tuple[str, ...] = ()
+    """Roots of file tiers (file://…), to follow the links that tiering leaves."""
+    retention_days: int = 400
+    excluded_user_agents: tuple[str, ...] = ("cloudflux/",)
+    excluded_principals: tuple[str, ...] = ()
+    now: dt.datetime
+
+
+class ClassUsage(Task):
+    """Objects and bytes of one storage class (or file tier root)."""
+
+    storage_class: str
+    objects: int
+    size_bytes: int
+
+
+class ScanResult(Task):
+    """What a scan found."""
+
+    objects: int
+    size_bytes: int
+    classes: tuple[ClassUsage, ...]
+    scanned_at: dt.datetime
+    reads_7d: int = 0
+    reads_30d: int = 0
+    last_read_at: dt.datetime | None = None
+    observed_days: int = 0
+    """Days whose coverage is complete, up to the retention."""
+    coverage_percent: int = 0
+    fresh: bool = False
+    fresh_reason: str = ""
+    """A Reason value: AccessLogsFresh, AccessLogsMissing, AccessLogsLate, AccessTimesOff …"""
+    fresh_message: str = ""
+    lines_read: int = 0
+    lines_malformed: int = 0
+
+
+class EvaluateRequest(Task):
+    """brain.evaluate: decide for one data set from the access store."""
+
+    data_set_uid: str
+    uri: str
+    endpoint: str | None = None
+    region: str | None = None
+    fresh: bool
+    fresh_message: str = ""
+    policy: TieringPolicySpec | None = None
+    """None: sound defaults, recommendations only."""
+    last_move_at: dt.datetime | None = None
+    price_overlay: dict[str, object] | None = None
+    now: dt.datetime
+
+
+class TierCost(Task):
+    """Present use and cost of one class."""
+
+    storage_class: str
+    tier: Tier | None
+    objects: int
+    size_bytes: int
+    monthly_cost: str
+
+
+class RecommendationTask(Task):
+    """One recommended move; the list of objects is a file."""
+
+    id: str
+    objects: int
+    size_bytes: int
+    source: str
+    target: str
+    tier: Tier
+    savings_per_month: str
+    one_off_cost: str
+    payback_days: int | None
+    confidence_percent: int
+    reason: str
+    list_path: str
+
+
+class EvaluateResult(Task):
+    """The decision."""
+
+    temperature: str
+    confidence_percent: int | None
+    tiers: tuple[TierCost, ...]
+    monthly_cost: str
+    savings_per_month: str
+    currency: str
+    price_date: str
+    forecast_7d: int | None = None
+    forecast_30d: int | None = None
+    forecast_low: int | None = None
+    forecast_high: int | None = None
+    forecast_model: str | None = None
+    recommendations: tuple[RecommendationTask, ...] = ()
+    why_not: str | None = None
+
+
+class JobTask(Task):
+    """Base of the mover's requests: the pinned job. Every operation is safe to repeat."""
+
+    job_uid: str
+    job_name: str
+    namespace: str
+    data_set_uid: str
+    source_generation: int
+    source: StoreRef
+    target: StoreRef
+    """Equals source for an in-place change."""
+    target_class: str | None = None
+    """In-place storage class change (S3)."""
+    target_root: str | None = None
+    """In-place file tier change: file:// root that takes the content."""
+    writers: Writers = Writers.ACTIVE
+    verify: VerifyMethod = VerifyMethod.CHECKSUM
+    parallelism: int = 4
+    bandwidth_bytes_per_second: int | None = None
+
+
+class PlanRequest(JobTask):
+    """mover.plan: list the source, map the keys, price the move. Writes jobs/<uid>/plan.jsonl."""
+
+    recommendation: str | None = None
+    prefix: str | None = None
+    min_size_bytes: int | None = None
+    idle_days: int | None = None
+    price_overlay: dict[str, object] | None = None
+    now: dt.datetime
+
+
+class PlanResult(Task):
+    """The plan; problems block it, warnings don't."""
+
+    hash: str
+    objects: int
+    size_bytes: int
+    one_off_cost: str
+    savings_per_month: str
+    currency: str
+    price_date: str
+    duration_seconds: int
+    payback_days: int | None
+    list_path: str
+    warnings: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+class ObjectFailure(Task):
+    """One object that could not be moved."""
+
+    key: str
+    reason: str
+    message: str
+
+
+class CopyRequest(JobTask):
+    """mover.copy: move what the plan lists and the delta since, until quiet. Resumable."""
+
+    quiet_seconds: int = 2
+
+
+class CopyProgress(Task):
+    """Sent while copying or verifying."""
+
+    objects_total: int
+    objects_done: int
+    objects_failed: int
+    objects_skipped: int
+    bytes_total: int
+    bytes_done: int
+
+
+class CopyResult(CopyProgress):
+    """End of copying."""
+
+    failures: tuple[ObjectFailure, ...] = ()
+
+
+class VerifyRequest(JobTask):
+    """mover.verify: prove every object and write the manifest."""
+
+
+class VerifyResult(Task):
+    """The proof."""
+
+    method: str
+    matched: int
+    mismatched: int
+    manifest_uri: str
+    digest: str
+    failures: tuple[ObjectFailure, ...] = ()
+
+
+class PrepareSwitchRequest(JobTask):
+    """mover.prepare_switch: last listing; markers at both locations. In place: nothing to do."""
+
+    generation: int
+    """location.generation that the switch will write."""
+    manifest_digest: str
+
+
+class PrepareSwitchResult(Task):
+    """Whether the switch may go on."""
+
+    delta_objects: int
+    """Not 0: back to copying."""
+
+
+class RetireRequest(JobTask):
+    """mover.retire: delete at most max_objects of the source, each by its recorded version."""
+
+    manifest_digest: str
+    max_objects: int = 500
+
+
+class RetireResult(Task):
+    """Progress of the retirement."""
+
+    deleted: int
+    remaining: int
+    kept: tuple[str, ...] = ()
+    """New or changed objects at the source, kept and reported (≤ 10 named)."""
+    kept_objects: int = 0
+
+
+class SweepRequest(JobTask):
+    """mover.sweep: remove what an unfinished job left at the target; never source data."""
+
+    keep_copies: bool = False
+
+
+class SweepResult(Task):
+    """What was swept and what is left, in words."""
+
+    removed_objects: int
+    aborted_uploads: int
+    residue: str
+
+
+class FindMarkerRequest(Task):
+    """mover.find_marker: a marker at the origin says where an earlier data set's data went."""
+
+    source: StoreRef
+
+
+class Marker(Task):
+    """.cloudflux/location.json at the old and the new location, written before the switch."""
+
+    data_set_uid: str
+    namespace: str
+    data_set: str = ""
+    generation: int
+    source_uri: str
+    target_uri: str
+    target_endpoint: str | None = None
+    target_region: str | None = None
+    job_uid: str
+    manifest_digest: str
+
+
+class FindMarkerResult(Task):
+    """The marker, if there is one."""
+
+    marker: Marker | None = None
+
+
+class ProbeRequest(Task):
+    """mover.probe: is the location there, readable, and does it enforce preconditions?"""
+
+    store: StoreRef
+    write: bool = False
+
+
+class ProbeResult(Task):
+    """What the probe found."""
+
+    reachable: bool
+    conditional_writes: bool | None = None
+    conditional_copies: bool | None = None
+    message: str = ""
+
+
+class TaskError(Task):
+    """An error that crossed the pipe; `kind` is the class name in cloudflux.errors."""
+
+    kind: str
+    message: str
+    retryable: bool = False
+    reason: str = Field(description="A Reason value of the vocabulary.")

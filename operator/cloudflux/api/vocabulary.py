@@ -1,0 +1,119 @@
+"""The one vocabulary: condition types and reasons, with what they mean.
+
+Kubernetes events, conditions, CloudEvents, log keys and the docs page take their words here.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ConditionType(StrEnum):
+    """Types of conditions."""
+
+    READY = "Ready"
+    ACCESS_HISTORY_FRESH = "AccessHistoryFresh"
+    SUCCEEDED = "Succeeded"
+    PLANNED = "Planned"
+    APPROVED = "Approved"
+    COPIED = "Copied"
+    VERIFIED = "Verified"
+    SWITCHED = "Switched"
+    SOURCE_RETIRED = "SourceRetired"
+    STALLED = "Stalled"
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonInfo:
+    """What a reason means and whether its event is a warning."""
+
+    meaning: str
+    warning: bool = False
+
+
+REASONS: dict[str, ReasonInfo] = {
+    # life
+    "Pending": ReasonInfo("Seen; nothing done yet."),
+    "Suspended": ReasonInfo("spec.suspend is true; set it to false to go on."),
+    "InvalidSpec": ReasonInfo("The spec can't work; the message says what to change.", True),
+    "InternalError": ReasonInfo("A bug or an unforeseen state; the message and the log say more.", True),
+    # observing
+    "Scanned": ReasonInfo("Listed and its access signals read."),
+    "ScanFailed": ReasonInfo("The data could not be listed; the message says why.", True),
+    "AccessLogsFresh": ReasonInfo("The access signal is fresh and complete enough to decide."),
+    "AccessLogsMissing": ReasonInfo("No access logs are found: logging is off, or goes elsewhere.", True),
+    "AccessLogsLate": ReasonInfo("The newest access log is too old to decide on.", True),
+    "AccessHistoryShort": ReasonInfo("Fewer observed days than the policy asks for."),
+    "AccessCoverageLow": ReasonInfo("Too many days without a proven signal.", True),
+    "AccessTimesOff": ReasonInfo("The file system does not record reads (noatime).", True),
+    "NoAccessSource": ReasonInfo("spec.access.sources is empty: reads are not seen."),
+    # deciding
+    "SavingsFound": ReasonInfo("Moving some objects would pay."),
+    "NothingToGain": ReasonInfo("Everything is where it is cheapest."),
+    "TemperatureUnknown": ReasonInfo("Without a fresh signal nothing moves colder."),
+    "PriceUnknown": ReasonInfo("A price is missing; add it to the price overlay.", True),
+    "ModelFallback": ReasonInfo("The forecast model could not be used; the fall-back was."),
+    "PolicyConflict": ReasonInfo("Two policies select the data set; neither acts.", True),
+    "PolicyMatched": ReasonInfo("The policy selects data sets and has evaluated them."),
+    "NoDataSets": ReasonInfo("The policy selects no data set."),
+    "EvaluationFailed": ReasonInfo("Deciding failed; the message says why.", True),
+    # jobs
+    "Planned": ReasonInfo("The plan is made and frozen."),
+    "PlanBlocked": ReasonInfo("No safe plan is possible; the message lists what blocks it.", True),
+    "PlanChanged": ReasonInfo("The plan expired or the data changed; a new one was made."),
+    "PlanMismatch": ReasonInfo("spec.approval is not the hash of the present plan.", True),
+    "BudgetExceeded": ReasonInfo("The plan is dearer or larger than spec.budget.", True),
+    "AwaitingApproval": ReasonInfo("Set spec.approval to status.plan.hash to go on."),
+    "Approved": ReasonInfo("The plan was approved."),
+    "Queued": ReasonInfo("Waits for its turn."),
+    "MovesStopped": ReasonInfo("The operator's settings stop all moves."),
+    "DryRun": ReasonInfo("The operator's settings allow plans only."),
+    "DataSetBusy": ReasonInfo("Another job works on the data set."),
+    "DataSetNotFound": ReasonInfo("spec.dataSetRef names no data set.", True),
+    "LocationOverlap": ReasonInfo("Source or target overlaps a location in use.", True),
+    "Copying": ReasonInfo("Objects are moved."),
+    "Verifying": ReasonInfo("Copies are proven."),
+    "Switching": ReasonInfo("Consumers are pointed to the new location."),
+    "Copied": ReasonInfo("Every object is at the target."),
+    "Verified": ReasonInfo("Every copy is proven; the manifest is written."),
+    "VerificationFailed": ReasonInfo("A copy differs from its source.", True),
+    "Switched": ReasonInfo("The data set points to the new location."),
+    "Completed": ReasonInfo("Moved, proven and switched."),
+    "SourceKept": ReasonInfo("The source is kept until its grace is over."),
+    "SourceRetained": ReasonInfo("The source is kept, as the job asks."),
+    "SourceRetired": ReasonInfo("The source is deleted, object by object."),
+    "SourceInUse": ReasonInfo("The source is in use again and is not deleted.", True),
+    "NewObjectsAtSource": ReasonInfo("Objects that the manifest does not hold are kept.", True),
+    "NotApplicable": ReasonInfo("This step does not exist for this kind of move."),
+    "Retrying": ReasonInfo("A step failed and will be tried again."),
+    "Stalled": ReasonInfo("No progress within progressDeadlineSeconds.", True),
+    "Progressing": ReasonInfo("Work goes on."),
+    "DeadlineExceeded": ReasonInfo("activeDeadlineSeconds is over.", True),
+    "RetriesExhausted": ReasonInfo("A step failed maxAttempts times.", True),
+    "Cancelling": ReasonInfo("Stops and cleans up."),
+    "Cancelled": ReasonInfo("Stopped as asked; the residue is said."),
+    "CancelRefused": ReasonInfo("Too late to cancel; go back with a new job.", True),
+    "ConfigMapConflict": ReasonInfo("The location ConfigMap's name is taken by someone else.", True),
+    "LocationAdopted": ReasonInfo("A marker told where the data is; it was adopted."),
+    # storage
+    "StorageError": ReasonInfo("A storage call failed.", True),
+    "ObjectNotFound": ReasonInfo("An object is gone.", True),
+    "ObjectChanged": ReasonInfo("An object changed while it was moved.", True),
+    "ObjectArchived": ReasonInfo("An object must be restored before it can be read.", True),
+    "UnsafeKey": ReasonInfo("A key can't be carried to the target.", True),
+    "LocationNotFound": ReasonInfo("The bucket or directory does not exist.", True),
+    "AccessDenied": ReasonInfo("A right is missing; the message names the action.", True),
+    "CredentialsInvalid": ReasonInfo("The key is wrong.", True),
+    "SecretNotFound": ReasonInfo("The Secret is missing, unlabelled or lacks a key.", True),
+    "EndpointUnreachable": ReasonInfo("The endpoint does not answer.", True),
+    "EndpointRefused": ReasonInfo("The endpoint is not allowed by the operator's settings.", True),
+    "LocationRefused": ReasonInfo("The path is outside the directories that are allowed.", True),
+    "TargetFull": ReasonInfo("The target is full.", True),
+    "NotSupported": ReasonInfo("The store can't do this.", True),
+    "Throttled": ReasonInfo("The store asks to slow down."),
+    "FencedOut": ReasonInfo("Another operator is the leader now."),
+    # operator
+    "ResidueSwept": ReasonInfo("What a deleted or cancelled job left was removed."),
+    "ResidueLeft": ReasonInfo("What a deleted or cancelled job left could not be removed.", True),
+    "CrdMismatch": ReasonInfo("The installed CRD is older or newer than the operator.", True),
+}
+"""Every reason. A test holds the code against it."""

@@ -1,0 +1,142 @@
+"""The storage contract: what every provider promises, and how it says what it can't.
+
+All calls block; callers run them in threads. A `Store` may be used from several threads.
+Keys are relative to the store's location, `str`, without a leading slash; names that are
+not UTF-8 are carried with surrogateescape. No call retries beyond what the vendor's SDK
+does for one HTTP request; callers retry whole steps. Errors are those of `cloudflux.errors`.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import BinaryIO, Protocol, runtime_checkable
+
+CONTROL_PREFIX = ".cloudflux/"
+"""Our own objects below a location (markers); `list` never yields them, `get`/`put` reach them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a store can do; asked instead of its type."""
+
+    scheme: str
+    storage_classes: tuple[str, ...] = ()
+    in_place_class_change: bool = False
+    tiers_by_link: bool = False
+    """Tier change moves the content to another root and leaves a link (file)."""
+    conditional_create: bool = True
+    conditional_write: bool = True
+    conditional_delete: bool = True
+    conditional_copy_source: bool = True
+    conditional_copy_target: bool = True
+    checksums: tuple[str, ...] = ()
+    """Digests that the server itself computes, by preference."""
+    max_copy_bytes: int | None = None
+    max_key_bytes: int = 1024
+    hierarchical: bool = False
+    """`a` and `a/b` can't both be keys; `..`, empty segments and NUL are impossible."""
+    max_segment_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """One object as a listing or a head shows it."""
+
+    key: str
+    size_bytes: int
+    version: str
+    """Opaque token of exactly this content: ETag, or inode:size:mtime_ns:ctime_ns."""
+    storage_class: str
+    last_modified: dt.datetime
+    last_accessed: dt.datetime | None = None
+    checksums: Mapping[str, str] = field(default_factory=dict)
+    """Server-computed digests by algorithm, hex; {} in listings."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    archived: bool = False
+    multipart_parts: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An entry that a listing found and can't offer as an object; data, not a log line."""
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a write returned."""
+
+    version: str
+    checksums: Mapping[str, str] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Store(Protocol):
+    """One location (bucket and prefix, or directory)."""
+
+    uri: str
+    capabilities: Capabilities
+
+    def check(self) -> None:
+        """Raise a clear error unless the location exists and can be listed."""
+        ...
+
+    def list(self, prefix: str = "", start_after: str = "") -> Iterator[ObjectInfo | Unreadable]:
+        """Yield in pages, bounded memory, by key order (bytes) for S3; any fixed order for file."""
+        ...
+
+    def head(self, key: str) -> ObjectInfo:
+        """Everything known of one object. Raises ObjectNotFound."""
+        ...
+
+    def open(self, key: str, *, if_version: str | None = None) -> BinaryIO:
+        """Stream the content (a context manager). Raises PreconditionFailed, ObjectArchived."""
+        ...
+
+    def put(
+        self,
+        key: str,
+        stream: BinaryIO,
+        size_bytes: int,
+        *,
+        info: ObjectInfo | None = None,
+        storage_class: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        if_absent: bool = False,
+        if_version: str | None = None,
+        sha256: str | None = None,
+    ) -> Written:
+        """Write atomically: the object is whole or not there.
+
+        `info` carries metadata, tags and content headers to keep; `metadata` is added (provenance).
+        Raises PreconditionFailed (exists, or other version), QuotaExceeded, IntegrityError.
+        """
+        ...
+
+    def delete(self, key: str, *, if_version: str | None = None) -> None:
+        """Remove; absent is not an error unless if_version is given (ObjectNotFound)."""
+        ...
+
+    def change_class(self, key: str, target: str, *, if_version: str, size_bytes: int) -> ObjectInfo:
+        """Change the storage class in place, server side (S3), or the tier root by link (file).
+
+        Conditional on the object being `if_version`; the class is read back, and
+        NotSupported is raised when the server did not change it. Repeating it is harmless.
+        """
+        ...
+
+    def uploads(self, prefix: str = "") -> Iterator[tuple[str, str]]:
+        """Unfinished multipart uploads (or temporary files) below prefix: (key, upload id)."""
+        ...
+
+    def abort_upload(self, key: str, upload_id: str) -> None:
+        """Drop one; absent is not an error."""
+        ...
+
+    def close(self) -> None:
+        """Release connections."""
+        ...
