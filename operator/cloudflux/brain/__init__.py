@@ -1,0 +1,1 @@
+"""The deciding: prices, costs, forecast and choice. Pure: values in, values out."""

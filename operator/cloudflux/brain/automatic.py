@@ -1,0 +1,51 @@
+"""How long an object spends on each step of an automatic class (S3 Intelligent-Tiering).
+
+The provider demotes after so many days without a read and promotes at once on a read. With
+reads at random at a steady rate the expected share of each step has a closed form, so that a
+million objects need no day-by-day replay.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+
+def expected_step_shares(
+    reads_per_day: Array, idle_days: Array, days: int, thresholds: Sequence[int]
+) -> list[Array]:
+    """Return the share of `days` spent on the first step and on each later one (they sum to 1).
+
+    `idle_days` is the idle clock at the start, 0 for an object that has just entered;
+    `thresholds` are the idle days after which each later step begins, ascending.
+    """
+    quiet_day = np.exp(-np.maximum(reads_per_day, 0.0))
+    beyond = [_share_idle_for(quiet_day, idle_days, days, limit) for limit in thresholds]
+    edges = [np.ones_like(quiet_day), *beyond, np.zeros_like(quiet_day)]
+    return [edges[i] - edges[i + 1] for i in range(len(edges) - 1)]
+
+
+def _share_idle_for(quiet_day: Array, idle_days: Array, days: int, limit: int) -> Array:
+    """Return the expected share of days on which the idle clock shows at least `limit`.
+
+    Day t (0-based) is that idle when the last `limit` days had no read, or, before `limit` days
+    have passed, when there was no read at all and the clock at the start was far enough.
+    """
+    first = np.clip(np.ceil(limit - idle_days), 0, min(limit, days))
+    last = float(min(limit, days))
+    run_in = _geometric(quiet_day, first, last)
+    steady = max(days - limit, 0) * quiet_day**limit
+    return (run_in + steady) / days
+
+
+def _geometric(ratio: Array, first: Array, last: float) -> Array:
+    """Add up ratio**t for t in first … last - 1."""
+    count = np.maximum(last - first, 0.0)
+    gap = 1.0 - ratio
+    # Close to 1 the quotient loses all digits; the sum is then the number of its terms.
+    near_one = gap < 1e-12
+    safe = np.where(near_one, 1.0, gap)
+    total = (ratio**first - ratio ** np.maximum(last, first)) / safe
+    return np.where(near_one, count, total)
