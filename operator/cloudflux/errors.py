@@ -17,6 +17,12 @@ class ConfigurationError(CloudFluxError, ValueError):
     reason = "InvalidSpec"
 
 
+class LocationRefused(ConfigurationError):
+    """The operator's settings do not allow this path."""
+
+    reason = "LocationRefused"
+
+
 class StorageError(CloudFluxError):
     """A storage call failed. Carries backend, operation and key, never a response body."""
 
@@ -129,3 +135,10 @@ class Cancelled(CloudFluxError):
     """The work was asked to stop."""
 
     reason = "Cancelled"
+
+
+class ChildDied(CloudFluxError):
+    """The child process that served the task ended; the task is safe to repeat."""
+
+    reason = "ChildDied"
+    retryable = True

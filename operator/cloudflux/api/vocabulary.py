@@ -112,6 +112,7 @@ REASONS: dict[str, ReasonInfo] = {
     "Throttled": ReasonInfo("The store asks to slow down."),
     "FencedOut": ReasonInfo("Another operator is the leader now."),
     # operator
+    "ChildDied": ReasonInfo("A worker process ended; its task is tried again in a new one."),
     "ResidueSwept": ReasonInfo("What a deleted or cancelled job left was removed."),
     "ResidueLeft": ReasonInfo("What a deleted or cancelled job left could not be removed.", True),
     "CrdMismatch": ReasonInfo("The installed CRD is older or newer than the operator.", True),

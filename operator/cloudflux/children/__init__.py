@@ -1,0 +1,1 @@
+"""The child processes: what runs in them and what looks after them."""

@@ -1,0 +1,1 @@
+"""Saying what happens: Kubernetes events and the local event log."""

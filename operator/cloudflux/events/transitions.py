@@ -1,0 +1,118 @@
+"""The local event log: what happened, as CloudEvents, one JSON object a line, bounded."""
+
+import datetime as dt
+import json
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+LOG_FILE = "events.jsonl"
+MAX_BYTES = 16 * 1024 * 1024
+SOURCE = "cloudflux.io/operator"
+
+
+class EventType(StrEnum):
+    """The types of CloudEvents that are emitted."""
+
+    MIGRATION_PLANNED = "io.cloudflux.migration.planned.v1"
+    MIGRATION_QUEUED = "io.cloudflux.migration.queued.v1"
+    MIGRATION_STARTED = "io.cloudflux.migration.started.v1"
+    MIGRATION_PROGRESS = "io.cloudflux.migration.progress.v1"
+    MIGRATION_VERIFIED = "io.cloudflux.migration.verified.v1"
+    MIGRATION_SWITCHED = "io.cloudflux.migration.switched.v1"
+    MIGRATION_COMPLETED = "io.cloudflux.migration.completed.v1"
+    MIGRATION_FAILED = "io.cloudflux.migration.failed.v1"
+    MIGRATION_CANCELLED = "io.cloudflux.migration.cancelled.v1"
+    DATASET_SWITCHED = "io.cloudflux.dataset.switched.v1"
+    SAVINGS_FOUND = "io.cloudflux.cost.savings_found.v1"
+    POLICY_EVALUATED = "io.cloudflux.policy.evaluated.v1"
+
+
+def event_id(uid: str, generation: int, transition: str) -> str:
+    """Return the id of a transition: the same for the same one, however often it is told."""
+    return f"{uid}:{generation}:{transition}"
+
+
+def cloud_event(
+    event_type: EventType,
+    *,
+    uid: str,
+    generation: int,
+    transition: str,
+    subject: str,
+    data: dict[str, Any],
+    time: dt.datetime,
+) -> dict[str, Any]:
+    """Build one event in the JSON format of CloudEvents 1.0.
+
+    `subject` is namespace/name of the object. Emit it only after the status that it tells of
+    was written: the committed status is the outbox.
+    """
+    return {
+        "specversion": "1.0",
+        "id": event_id(uid, generation, transition),
+        "type": event_type.value,
+        "source": SOURCE,
+        "subject": subject,
+        "time": time.astimezone(dt.UTC).isoformat().replace("+00:00", "Z"),
+        "datacontenttype": "application/json",
+        "data": data,
+    }
+
+
+class EventLog:
+    """A log of two files: when the present one is full it becomes the old one, which is dropped.
+
+    Never raises: a full disk must not stop a move. Not fsynced: it is no journal.
+    """
+
+    def __init__(self, state_dir: Path, *, max_bytes: int = MAX_BYTES) -> None:
+        self._path = state_dir / LOG_FILE
+        self._max_bytes = max_bytes
+        self.dropped = 0
+        """Events that could not be written."""
+        self._log = structlog.get_logger("cloudflux.events")
+
+    def append(self, event: dict[str, Any]) -> None:
+        """Append one event."""
+        line = json.dumps(event, separators=(",", ":")).encode() + b"\n"
+        try:
+            self._rotate_before(len(line))
+            # one write to a file opened for appending: lines of two processes never mix
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+            try:
+                os.write(descriptor, line)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            if self.dropped == 0:
+                self._log.warning("the event log can't be written", error=str(error))
+            self.dropped += 1
+
+    def read(self) -> list[dict[str, Any]]:
+        """Return all events still held, oldest first; a torn last line is left out."""
+        events = []
+        for path in (self._old, self._path):
+            if not path.exists():
+                continue
+            for line in path.read_bytes().splitlines():
+                try:
+                    events.append(json.loads(line))
+                except ValueError:
+                    continue
+        return events
+
+    @property
+    def _old(self) -> Path:
+        return self._path.with_suffix(".old.jsonl")
+
+    def _rotate_before(self, line_bytes: int) -> None:
+        try:
+            size_bytes = self._path.stat().st_size
+        except FileNotFoundError:
+            return
+        if size_bytes and size_bytes + line_bytes > self._max_bytes // 2:
+            self._path.replace(self._old)

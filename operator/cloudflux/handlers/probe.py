@@ -1,0 +1,195 @@
+"""Health, readiness and metrics over HTTP. Healthy: it hears and works, not only runs."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from cloudflux.children.supervisor import ChildPool
+from cloudflux.handlers.kube import LEASES, Kube, KubeError
+from cloudflux.handlers.lease import Lease
+from cloudflux.handlers.queue import WorkQueue
+
+LAG_PERIOD_SECONDS = 0.5
+RETRY_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Above these the process counts as sick. In seconds."""
+
+    watch_echo: float = 30.0
+    queue_oldest: float = 120.0
+    longest_run: float = 120.0
+    loop_lag: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check: its value now, its limit, and whether it holds."""
+
+    name: str
+    value: float
+    limit: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether the value is within the limit."""
+        return self.value <= self.limit
+
+
+class Vitals:
+    """What the probe knows: it watches our own Lease, so that a deaf watch is noticed."""
+
+    def __init__(
+        self,
+        kube: Kube,
+        lease: Lease,
+        queue: WorkQueue[Any] | None = None,
+        *,
+        ready: Callable[[], bool] = lambda: True,
+        limits: Limits | None = None,
+        children: ChildPool | None = None,
+    ) -> None:
+        self.kube, self.lease, self.queue, self.children = kube, lease, queue, children
+        self._ready, self._limits = ready, limits or Limits()
+        self._echo_at = time.monotonic()
+        self._beat_at = time.monotonic()
+        self._worst_lag = 0.0
+        self._log = structlog.get_logger("cloudflux.probe")
+
+    async def run(self) -> None:
+        """Follow the Lease's echo and the event loop's lag, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._follow_echo())
+            group.create_task(self._measure_lag())
+
+    def checks(self) -> list[Check]:
+        """Return every check of health, evaluated now."""
+        now, limits = time.monotonic(), self._limits
+        lag = max(self._worst_lag, now - self._beat_at - LAG_PERIOD_SECONDS)
+        checks = [
+            Check("watch_echo_age_seconds", now - self._echo_at, limits.watch_echo),
+            Check("lease_age_seconds", self.lease.age_seconds, float(self.lease.seconds)),
+            Check("lease_lost", 0.0 if self.lease.held else 1.0, 0.0),
+            Check("event_loop_lag_seconds", max(0.0, lag), limits.loop_lag),
+        ]
+        if self.queue is not None:
+            checks += [
+                Check("queue_oldest_seconds", self.queue.oldest_age, limits.queue_oldest),
+                Check("longest_reconcile_seconds", self.queue.longest_run, limits.longest_run),
+            ]
+        return checks
+
+    def ready(self) -> bool:
+        """Whether everything was listed once and work goes on."""
+        return self._ready() and all(check.ok for check in self.checks())
+
+    async def _follow_echo(self) -> None:
+        while True:
+            try:
+                async for event in self.kube.watch(LEASES, self.lease.namespace, self.lease.name):
+                    if event["type"] == "ERROR":
+                        break
+                    spec = event["object"].get("spec", {})
+                    if spec.get("holderIdentity") == str(self.lease.identity):
+                        self._echo_at = time.monotonic()
+            except KubeError as error:
+                self._log.info("the watch of the lease is opened again", error=str(error))
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _measure_lag(self) -> None:
+        while True:
+            self._beat_at = time.monotonic()
+            await asyncio.sleep(LAG_PERIOD_SECONDS)
+            lag = time.monotonic() - self._beat_at - LAG_PERIOD_SECONDS
+            self._worst_lag = max(lag, self._worst_lag * 0.9)  # a hiccup is forgotten in seconds
+
+
+class VitalsCollector(Collector):
+    """The vitals as metrics, read when Prometheus asks."""
+
+    def __init__(self, vitals: Vitals) -> None:
+        self._vitals = vitals
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the present values."""
+        vitals = self._vitals
+        for check in vitals.checks():
+            yield GaugeMetricFamily(f"cloudflux_{check.name}", f"{check.name}.", value=check.value)
+        writes = CounterMetricFamily(
+            "cloudflux_api_writes", "Writes to the Kubernetes API.", labels=["verb", "resource"]
+        )
+        for (verb, resource), count in vitals.kube.writes.items():
+            writes.add_metric([verb, resource], count)
+        yield writes
+        if vitals.queue is not None:
+            queue = vitals.queue
+            yield GaugeMetricFamily("cloudflux_queue_depth", "Keys due.", value=queue.depth)
+            yield GaugeMetricFamily("cloudflux_queue_in_hand", "In hand.", value=queue.in_hand)
+        if vitals.children is not None:
+            tasks = GaugeMetricFamily("cloudflux_child_tasks", "Tasks open.", labels=["child"])
+            deaths = CounterMetricFamily("cloudflux_child_deaths", "Ends.", labels=["child"])
+            for child in vitals.children.children:
+                tasks.add_metric([child.name], child.outstanding)
+                deaths.add_metric([child.name], child.restarts)
+            yield tasks
+            yield deaths
+
+
+class ProbeServer:
+    """Serves /healthz, /readyz and /metrics. `registry` takes further metrics."""
+
+    def __init__(self, vitals: Vitals, *, host: str, port: int) -> None:
+        self.registry = CollectorRegistry()
+        self.registry.register(VitalsCollector(vitals))
+        self._vitals, self._host, self._port = vitals, host, port
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> int:
+        """Listen; returns the port (a free one is chosen for 0)."""
+        app = web.Application()
+        app.add_routes(
+            [
+                web.get("/healthz", self._health),
+                web.get("/readyz", self._readiness),
+                web.get("/metrics", self._metrics),
+            ]
+        )
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self._port)
+        await site.start()
+        return int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Close."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _health(self, _request: web.Request) -> web.Response:
+        checks = self._vitals.checks()
+        return self._answer(all(check.ok for check in checks), checks)
+
+    async def _readiness(self, _request: web.Request) -> web.Response:
+        return self._answer(self._vitals.ready(), self._vitals.checks())
+
+    def _answer(self, ok: bool, checks: list[Check]) -> web.Response:
+        body = {
+            "ok": ok,
+            "failed": [check.name for check in checks if not check.ok],
+            "checks": {c.name: {"value": round(c.value, 3), "limit": c.limit} for c in checks},
+        }
+        return web.json_response(body, status=200 if ok else 503)
+
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        return web.Response(
+            body=generate_latest(self.registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
+        )
