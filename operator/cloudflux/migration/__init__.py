@@ -1,0 +1,1 @@
+"""Moving data: the pure state machine of a job, and the mover's operations."""
