@@ -1,0 +1,1 @@
+"""Access signals: reading them, and the store of what they told."""

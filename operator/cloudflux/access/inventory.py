@@ -1,0 +1,215 @@
+"""Writing a listing into the inventory in bounded memory, however many objects there are.
+
+The listing streams through Arrow into one Delta commit: the previous inventory is replaced
+at once or not at all. Of the previous one only hashes and days are held (20 bytes a key).
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from deltalake import DeltaTable, WriterProperties, write_deltalake
+
+from cloudflux.access.atime import read_by_atime
+from cloudflux.access.tables import INVENTORY, shard_of
+from cloudflux.storage.interface import ObjectInfo
+
+_BATCH_ROWS = 8192
+_ROW_GROUP_ROWS = 65_536
+_FILE_BYTES = 32 << 20
+_NEVER = np.iinfo(np.int64).max
+_EPOCH = dt.date(1970, 1, 1)
+
+Hashes = npt.NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class InventoryTotals:
+    """What a listing held, by storage class: [objects, bytes]."""
+
+    classes: dict[str, list[int]] = field(default_factory=dict)
+    unnamed: int = 0
+    """Objects whose name is not UTF-8: counted, but not tiered."""
+
+    def add(self, info: ObjectInfo) -> None:
+        """Count one object."""
+        usage = self.classes.setdefault(info.storage_class, [0, 0])
+        usage[0] += 1
+        usage[1] += info.size_bytes
+
+
+def hash_keys(keys: list[str]) -> Hashes:
+    """64-bit hashes of keys, the same in every process."""
+    digests = b"".join(
+        blake2b(key.encode("utf-8", "surrogateescape"), digest_size=8).digest() for key in keys
+    )
+    return np.frombuffer(digests, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedDays:
+    """A value per key (the smallest), held as two arrays sorted by the key's hash."""
+
+    hashes: Hashes
+    values: Hashes
+
+    @classmethod
+    def of(cls, tables: list[pa.Table], column: str = "day") -> "KeyedDays":
+        """From tables with `key` and an integer-like column; reads them batch by batch."""
+        hashes: list[Hashes] = [np.empty(0, np.int64)]
+        values: list[Hashes] = [np.empty(0, np.int64)]
+        for table in tables:
+            for batch in table.select(["key", column]).to_batches(_ROW_GROUP_ROWS):
+                hashes.append(hash_keys(batch["key"].to_pylist()))
+                values.append(_integers(batch[column]))
+        return cls.sorted(np.concatenate(hashes), np.concatenate(values))
+
+    @classmethod
+    def sorted(cls, hashes: Hashes, values: Hashes) -> "KeyedDays":
+        """Sort by hash, then value, so that a search finds the smallest."""
+        order = np.lexsort((values, hashes))
+        return cls(hashes[order], values[order])
+
+    def find(self, hashes: Hashes) -> Hashes:
+        """Values of these keys; the largest integer where there is none."""
+        if not len(self.hashes):
+            return np.full(len(hashes), _NEVER, np.int64)
+        at = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
+        return np.where(self.hashes[at] == hashes, self.values[at], _NEVER)
+
+
+def _integers(column: pa.Array) -> Hashes:
+    integer = (
+        column.cast(pa.int32()).cast(pa.int64())
+        if pa.types.is_date32(column.type)
+        else column.cast(pa.int64())
+    )
+    filled: Hashes = integer.fill_null(_NEVER).to_numpy(zero_copy_only=False)
+    return filled
+
+
+def _previous(table: DeltaTable) -> tuple[KeyedDays, KeyedDays]:
+    hashes: list[Hashes] = [np.empty(0, np.int64)]
+    first: list[Hashes] = [np.empty(0, np.int64)]
+    accessed: list[Hashes] = [np.empty(0, np.int64)]
+    scanner = table.to_pyarrow_dataset().scanner(
+        columns=["key", "first_seen", "last_accessed"],
+        batch_size=_BATCH_ROWS,
+        batch_readahead=1,
+        fragment_readahead=1,
+    )
+    for batch in scanner.to_batches():
+        hashes.append(hash_keys(batch["key"].to_pylist()))
+        first.append(_integers(batch["first_seen"]))
+        accessed.append(_integers(batch["last_accessed"]))
+    keys = np.concatenate(hashes)
+    return KeyedDays.sorted(keys, np.concatenate(first)), KeyedDays.sorted(
+        keys, np.concatenate(accessed)
+    )
+
+
+def replace_inventory(
+    table: DeltaTable,
+    objects: Iterator[ObjectInfo],
+    first_puts: KeyedDays,
+    atime_reads: Callable[[pa.Table], None] | None,
+    now: dt.datetime,
+) -> InventoryTotals:
+    """Stream a listing into the table in one commit and return what it held.
+
+    first_seen is the earliest of LastModified, a logged PUT and what was known before.
+    `atime_reads` takes the reads that changed access times tell of. What `objects` raises
+    comes out unchanged, and then the previous inventory stays.
+    """
+    totals, failure = InventoryTotals(), list[BaseException]()
+    first_seen, accessed = _previous(table)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        try:
+            for chunk in _chunks(objects, totals):
+                hashes = hash_keys([info.key for info in chunk])
+                if atime_reads is not None:
+                    rows = _atime_rows(chunk, accessed.find(hashes), now)
+                    if len(rows):
+                        atime_reads(rows)
+                known = np.minimum(first_seen.find(hashes), first_puts.find(hashes))
+                yield _batch(chunk, known)
+        except BaseException as error:
+            failure.append(error)
+            raise
+
+    try:
+        write_deltalake(
+            table,
+            pa.RecordBatchReader.from_batches(INVENTORY, batches()),
+            mode="overwrite",
+            target_file_size=_FILE_BYTES,
+            writer_properties=WriterProperties(
+                compression="ZSTD", max_row_group_size=_ROW_GROUP_ROWS, write_batch_size=_BATCH_ROWS
+            ),
+        )
+    except BaseException:
+        # Arrow's stream turns what the listing raised into a plain error with its text
+        if failure:
+            raise failure[0] from None
+        raise
+    return totals
+
+
+def _chunks(objects: Iterator[ObjectInfo], totals: InventoryTotals) -> Iterator[list[ObjectInfo]]:
+    chunk: list[ObjectInfo] = []
+    for info in objects:
+        totals.add(info)
+        try:
+            info.key.encode()
+        except UnicodeEncodeError:
+            totals.unnamed += 1
+            continue
+        chunk.append(info)
+        if len(chunk) == _BATCH_ROWS:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _batch(chunk: list[ObjectInfo], known_days: Hashes) -> pa.RecordBatch:
+    modified = np.array([(info.last_modified.date() - _EPOCH).days for info in chunk], np.int64)
+    first = np.minimum(modified, known_days).astype(np.int32)
+    return pa.RecordBatch.from_arrays(
+        [
+            pa.array([info.key for info in chunk], pa.string()),
+            pa.array([info.size_bytes for info in chunk], pa.int64()),
+            pa.array([info.version for info in chunk], pa.string()),
+            pa.array([info.storage_class for info in chunk], pa.string()),
+            pa.array([info.last_modified for info in chunk], pa.timestamp("us", "UTC")),
+            pa.array(first, pa.int32()).cast(pa.date32()),
+            pa.array([info.last_accessed for info in chunk], pa.timestamp("us", "UTC")),
+        ],
+        schema=INVENTORY,
+    )
+
+
+def _atime_rows(chunk: list[ObjectInfo], known: Hashes, now: dt.datetime) -> pa.Table:
+    rows = []
+    for info, before in zip(chunk, known.tolist(), strict=True):
+        at = read_by_atime(info, now)
+        if at is None or int(at.timestamp() * 1_000_000) == before:
+            continue
+        rows.append(
+            {
+                "month": f"{at:%Y-%m}",
+                "shard": shard_of(info.key),
+                "key": info.key,
+                "day": at.date(),
+                "requests": 1,
+                "reads": 1,
+                "bytes": info.size_bytes,
+                "at": at,
+            }
+        )
+    return pa.Table.from_pylist(rows)

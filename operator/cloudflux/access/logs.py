@@ -1,0 +1,307 @@
+"""Taking log objects into the access store, each exactly once.
+
+A batch of log objects becomes one Delta commit that holds the counts and the ledger entries
+together, made on the snapshot from which the ledger was read. A kill before the commit leaves
+nothing, a kill after it leaves all; a log object that is delivered again under its own name is
+known from the ledger, one that is delivered under another from the ids of its requests.
+"""
+
+import datetime as dt
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable
+from deltalake.exceptions import CommitFailedError
+
+from cloudflux.access.inventory import Hashes
+from cloudflux.access.s3logs import MAX_LINE_BYTES, AccessRecord, is_own, parse_line, redact
+from cloudflux.access.store import AccessStore, fill
+from cloudflux.access.tables import COUNTS, shard_of
+from cloudflux.errors import ObjectNotFound
+from cloudflux.storage.interface import ObjectInfo, Store
+
+_BATCH_LINES = 200_000
+_ATTEMPTS = 5
+_REJECTED_LINES = 100
+_REJECTED_DAYS = 30
+_NAME_TIME = re.compile(r"(\d{4})-(\d{2})-(\d{2})-(\d{2})-(\d{2})-(\d{2})-[0-9A-Za-z]+$")
+_ROWS = pa.schema([f for f in COUNTS if f.name not in ("signal", "ingested")])
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusions:
+    """Whose requests are no demand."""
+
+    user_agents: Sequence[str] = ("cloudflux/",)
+    principals: Sequence[str] = ()
+
+
+@dataclass(slots=True)
+class IngestTotals:
+    """What one reading of a log location found."""
+
+    log_objects: int = 0
+    lines: int = 0
+    malformed: int = 0
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Log objects read and not yet committed."""
+
+    records: list[tuple[AccessRecord, int, int]] = field(default_factory=list)
+    """Record, hash of its request id, hash of its burst (0: none)."""
+    ledger: list[dict[str, object]] = field(default_factory=list)
+    lines: int = 0
+    malformed: int = 0
+    rejected: list[str] = field(default_factory=list)
+
+
+def delivered_at(info: ObjectInfo) -> dt.datetime:
+    """When a log object was delivered: the time in its name, else when it was modified."""
+    found = _NAME_TIME.search(info.key)
+    if found is None:
+        return info.last_modified
+    year, month, day, hour, minute, second = map(int, found.groups())
+    try:
+        return dt.datetime(year, month, day, hour, minute, second, tzinfo=dt.UTC)
+    except ValueError:
+        return info.last_modified
+
+
+def ingest_logs(
+    access: AccessStore,
+    signal: str,
+    logs: Store,
+    *,
+    now: dt.datetime,
+    retention_days: int,
+    exclusions: Exclusions = Exclusions(),
+    check: Callable[[], None] = lambda: None,
+) -> IngestTotals:
+    """Read every log object that the ledger does not hold. Safe to repeat and to be killed."""
+    totals = IngestTotals()
+    with access.locked(f"signal-{signal}", check):
+        for attempt in range(_ATTEMPTS):
+            try:
+                _Reader(access, signal, logs, now, retention_days, exclusions, check).run(totals)
+                break
+            except CommitFailedError:
+                # somebody without our lock (another host) was faster: read the ledger again
+                if attempt == _ATTEMPTS - 1:
+                    raise
+    return totals
+
+
+class _Reader:
+    """One pass over a log location, on one chain of snapshots."""
+
+    def __init__(
+        self,
+        access: AccessStore,
+        signal: str,
+        logs: Store,
+        now: dt.datetime,
+        retention_days: int,
+        exclusions: Exclusions,
+        check: Callable[[], None],
+    ) -> None:
+        self.access, self.signal, self.logs, self.now = access, signal, logs, now
+        self.cutoff = now.date() - dt.timedelta(retention_days)
+        self.exclusions, self.check = exclusions, check
+        self.table = access.counts()
+        self.position = self.table.transaction_version(signal) or 0
+        self.ledger = _stored(self.table, "ledger", signal, "key")
+        hashes = _stored(self.table, "seen", signal, "hash")
+        self.seen = np.unique(np.fromiter(hashes, np.int64, len(hashes)))
+
+    def run(self, totals: IngestTotals) -> None:
+        batch = _Batch()
+        for info in self._new_objects():
+            self._read(info, batch)
+            if batch.lines >= _BATCH_LINES:
+                self._commit(batch, totals)
+                batch = _Batch()
+        self._commit(batch, totals)
+
+    def _new_objects(self) -> Iterator[ObjectInfo]:
+        for entry in self.logs.list():
+            self.check()
+            # older than the ledger is kept: reading it again could count it again
+            if (
+                isinstance(entry, ObjectInfo)
+                and entry.key not in self.ledger
+                and delivered_at(entry).date() >= self.cutoff
+            ):
+                yield entry
+
+    def _read(self, info: ObjectInfo, batch: _Batch) -> None:
+        days: dict[dt.date, int] = {}
+        malformed = 0
+        try:
+            with self.logs.open(info.key) as stream:
+                for line in split_lines(stream):
+                    batch.lines += 1
+                    record = parse_line(line)
+                    if record is None:
+                        malformed += 1
+                        batch.rejected.append(redact(line))
+                        del batch.rejected[:-_REJECTED_LINES]
+                        continue
+                    day = record.time.date()
+                    days[day] = days.get(day, 0) + 1
+                    if (record.is_read or record.is_write) and not is_own(
+                        record, self.exclusions.user_agents, self.exclusions.principals
+                    ):
+                        batch.records.append(_hashed(self.signal, record))
+        except ObjectNotFound:
+            return  # a lifecycle rule was faster
+        at = delivered_at(info)
+        batch.malformed += malformed
+        for day, requests in (days or {at.date(): 0}).items():
+            batch.ledger.append(
+                _row("ledger", day, info.key, requests=requests, malformed=malformed, at=at)
+            )
+
+    def _commit(self, batch: _Batch, totals: IngestTotals) -> None:
+        if not batch.ledger:
+            return
+        rows, seen = self._rows(batch)
+        constant = {"signal": self.signal, "ingested": self.now.date()}
+        self.check()
+        table = fill(pa.Table.from_pylist(rows + batch.ledger, _ROWS), constant)
+        self.access.append(self.table, table, self.signal, self.position + 1)
+        self.table.update_incremental()
+        self.position += 1
+        self.ledger.update(str(row["key"]) for row in batch.ledger)
+        self.seen = np.union1d(self.seen, seen)
+        totals.log_objects += len({row["key"] for row in batch.ledger})
+        totals.lines += batch.lines
+        totals.malformed += batch.malformed
+        if batch.rejected:
+            _keep_rejected(self.access.path / "rejected.jsonl", batch.rejected, self.now)
+
+    def _rows(self, batch: _Batch) -> tuple[list[dict[str, object]], Hashes]:
+        """Rows of reads, first PUTs and hashes out of the records that are new."""
+        ids = np.array([entry[1] for entry in batch.records], np.int64)
+        bursts = np.array([entry[2] for entry in batch.records], np.int64)
+        stale = np.isin(ids, self.seen) & (ids != 0)
+        known_burst = np.isin(bursts, self.seen) & (bursts != 0)
+        reads: dict[tuple[str, str, dt.date], _ReadCount] = {}
+        puts: dict[tuple[str, str], dt.date] = {}
+        fresh: set[int] = set()
+        for (record, request, burst), old, old_burst in zip(
+            batch.records, stale.tolist(), known_burst.tolist(), strict=True
+        ):
+            if old or request in fresh:
+                continue
+            counted = not (old_burst or burst in fresh)
+            fresh.update(value for value in (request, burst) if value)
+            key, day = record.key or "", record.time.date()
+            if record.is_write:
+                puts[record.bucket, key] = min(day, puts.get((record.bucket, key), day))
+            else:
+                count = reads.setdefault((record.bucket, key, day), _ReadCount(record.time))
+                count.add(record, counted)
+        rows = [count.row(*where) for where, count in reads.items()]
+        rows += [_row("puts", day, key, bucket=bucket) for (bucket, key), day in puts.items()]
+        rows += [_row("seen", self.now.date(), "", hash=value) for value in fresh]
+        return rows, np.fromiter(fresh, np.int64, len(fresh))
+
+
+@dataclass(slots=True)
+class _ReadCount:
+    """Reads of one object on one day."""
+
+    at: dt.datetime
+    requests: int = 0
+    reads: int = 0
+    bytes_sent: int = 0
+
+    def add(self, record: AccessRecord, counted: bool) -> None:
+        self.requests += 1
+        self.reads += counted
+        self.bytes_sent += record.bytes_sent
+        self.at = max(self.at, record.time)
+
+    def row(self, bucket: str, key: str, day: dt.date) -> dict[str, object]:
+        return _row(
+            "reads",
+            day,
+            key,
+            bucket=bucket,
+            requests=self.requests,
+            reads=self.reads,
+            bytes=self.bytes_sent,
+            at=self.at,
+        )
+
+
+def _row(kind: str, day: dt.date, key: str, **values: object) -> dict[str, object]:
+    """Make a row of the table of counts; what is not given is empty."""
+    # what is not asked for by key needs no hash buckets
+    shard = shard_of(key) if kind in ("reads", "puts") else 0
+    empty = {"bucket": "", "requests": 0, "reads": 0, "bytes": 0, "malformed": 0}
+    place = {"kind": kind, "month": f"{day:%Y-%m}", "shard": shard, "day": day, "key": key}
+    return {**empty, "at": None, "hash": None, **place, **values}
+
+
+def _stored(table: DeltaTable, kind: str, signal: str, column: str) -> set[object]:
+    where = (pc.field("kind") == kind) & (pc.field("signal") == signal)
+    found = table.to_pyarrow_dataset().to_table(columns=[column], filter=where)
+    return set(found[column].to_pylist())
+
+
+def _hashed(signal: str, record: AccessRecord) -> tuple[AccessRecord, int, int]:
+    request = (
+        _hash(signal, "id", record.request_id, record.operation, record.key or "")
+        if record.request_id
+        else 0
+    )
+    burst = 0
+    if record.status == 206:
+        minute = f"{record.time:%Y-%m-%dT%H:%M}"
+        burst = _hash(signal, "burst", record.requester, record.bucket, record.key or "", minute)
+    # the requester has served its purpose
+    return record._replace(requester="", user_agent=""), request, burst
+
+
+def _hash(*parts: str) -> int:
+    digest = blake2b("\0".join(parts).encode("utf-8", "surrogateescape"), digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True)
+
+
+def split_lines(stream: BinaryIO) -> Iterator[str]:
+    """Lines of a stream, never holding more than one line and a block; long ones cut."""
+    rest = b""
+    while block := stream.read(1 << 20):
+        *lines, rest = (rest + block).split(b"\n")
+        yield from _texts(lines)
+        rest = rest[: MAX_LINE_BYTES + 1]
+    yield from _texts([rest])
+
+
+def _texts(lines: list[bytes]) -> Iterator[str]:
+    for line in lines:
+        text = line[: MAX_LINE_BYTES + 1].decode("utf-8", "replace").rstrip("\r")
+        if text:
+            yield text
+
+
+def _keep_rejected(path: Path, shapes: list[str], now: dt.datetime) -> None:
+    """Keep the newest redacted samples; older than 30 days they go."""
+    oldest = (now - dt.timedelta(_REJECTED_DAYS)).date().isoformat()
+    kept = path.read_text().splitlines() if path.exists() else []
+    kept = [line for line in kept if json.loads(line)["day"] >= oldest]
+    kept += [json.dumps({"day": now.date().isoformat(), "shape": shape}) for shape in shapes]
+    temporary = path.with_suffix(".new")
+    temporary.write_text("".join(line + "\n" for line in kept[-_REJECTED_LINES:]))
+    temporary.replace(path)
