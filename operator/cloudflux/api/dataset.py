@@ -5,7 +5,18 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from cloudflux.api.common import Condition, LocalRef, Location, Model, Money, Name, StatusModel, Text, Tier, Uri
+from cloudflux.api.common import (
+    Condition,
+    LocalRef,
+    Location,
+    Model,
+    Money,
+    Name,
+    StatusModel,
+    Text,
+    Tier,
+    Uri,
+)
 
 
 class Writers(StrEnum):
@@ -26,35 +37,71 @@ class AccessSourceType(StrEnum):
 class AccessSource(Model):
     """One signal of how the data is read."""
 
-    type: AccessSourceType = Field(description="Kind of signal.")
+    type: AccessSourceType = Field(
+        description=(
+            "S3AccessLogs: server access logs of the bucket. FileAtime: access times of the "
+            "file system, which prove the last read only."
+        )
+    )
     logs: Location | None = Field(
-        default=None, description="Where the access logs are delivered; only for S3AccessLogs."
+        default=None,
+        description=(
+            "Where the access logs are delivered; needed for S3AccessLogs, not allowed for "
+            "FileAtime."
+        ),
     )
 
 
 class Access(Model):
     """How reads are seen."""
 
-    sources: list[AccessSource] = Field(default_factory=list, max_length=4, description="Signals.")
+    sources: list[AccessSource] = Field(
+        default_factory=list,
+        max_length=4,
+        description=(
+            "Signals of how the data is read. Without one the temperature stays Unknown and "
+            "nothing moves colder."
+        ),
+    )
 
 
 class Retention(Model):
     """How long history is kept."""
 
-    access_history_days: int = Field(default=400, ge=30, le=3650, description="Days of history kept.")
+    access_history_days: int = Field(
+        default=400, ge=30, le=3650, description="For how many days the history of reads is kept."
+    )
 
 
 class DataSetSpec(Model):
     """What the user says about a data set."""
 
-    location: Location = Field(description="Origin of the data; its uri can't be changed.")
-    access: Access = Field(default_factory=Access, description="How reads are seen.")
-    writers: Writers = Field(default=Writers.ACTIVE, description="What writers may do during a move.")
+    location: Location = Field(
+        description=(
+            "Where the data was when the DataSet was made. Where it is now says "
+            "status.location. Its uri can't be changed: move the data with a MigrationJob."
+        )
+    )
+    access: Access = Field(
+        default_factory=Access, description="How the operator sees that data is read."
+    )
+    writers: Writers = Field(
+        default=Writers.ACTIVE,
+        description=(
+            "What may happen to the data while it moves. Quiesced: nothing writes. "
+            "AppendOnly: objects are added, never changed. Active: anything."
+        ),
+    )
     retention: Retention = Field(default_factory=Retention, description="How long history is kept.")
     policy_ref: LocalRef | None = Field(
-        default=None, description="Policy for this data set; absent: policies select it by label."
+        default=None,
+        description=(
+            "The TieringPolicy for this data set. Absent: a policy selects it by its labels."
+        ),
     )
-    suspend: bool = Field(default=False, description="True stops observation and decisions.")
+    suspend: bool = Field(
+        default=False, description="True stops observing and deciding; running jobs go on."
+    )
 
 
 class Temperature(StrEnum):
@@ -69,31 +116,45 @@ class Temperature(StrEnum):
 class ActiveLocation(StatusModel):
     """What consumers must read now."""
 
-    uri: Uri = Field(description="Active location.")
-    endpoint: str | None = Field(default=None, max_length=2048, description="Its endpoint.")
-    region: str | None = Field(default=None, max_length=64, description="Its region.")
-    credentials_secret_name: str | None = Field(default=None, max_length=253, description="Its Secret.")
-    generation: int = Field(default=0, ge=0, description="Counts the switches.")
-    since: dt.datetime = Field(description="When it became active.")
-    previous: Uri | None = Field(default=None, description="Location before the last switch.")
+    uri: Uri = Field(description="Read the data here.")
+    endpoint: str | None = Field(
+        default=None,
+        max_length=2048,
+        description="S3-compatible server of this location, if not AWS.",
+    )
+    region: str | None = Field(default=None, max_length=64, description="Region of this location.")
+    credentials_secret_name: str | None = Field(
+        default=None, max_length=253, description="Name of the Secret for this location."
+    )
+    generation: int = Field(
+        default=0,
+        ge=0,
+        description="How many times the data set has been switched to another location.",
+    )
+    since: dt.datetime = Field(description="When this became the location.")
+    previous: Uri | None = Field(default=None, description="The location before the last switch.")
 
 
 class InventoryStatus(StatusModel):
     """What the last listing found."""
 
-    objects: int = Field(ge=0, description="Objects.")
-    bytes: int = Field(ge=0, description="Bytes.")
+    objects: int = Field(ge=0, description="Number of objects.")
+    bytes: int = Field(ge=0, description="Their size in bytes.")
     scanned_at: dt.datetime = Field(description="When the listing ended.")
 
 
 class TierUsage(StatusModel):
     """Share of one storage class."""
 
-    tier: Tier | None = Field(default=None, description="Tier by the policy, if any.")
-    storage_class: str = Field(max_length=253, description="Storage class, or root of a file tier.")
-    objects: int = Field(ge=0, description="Objects.")
-    bytes: int = Field(ge=0, description="Bytes.")
-    monthly_cost: Money = Field(description="Cost a month.")
+    tier: Tier | None = Field(
+        default=None, description="The tier that the policy gives this class, if any."
+    )
+    storage_class: str = Field(
+        max_length=253, description="Storage class, or the root directory of a file tier."
+    )
+    objects: int = Field(ge=0, description="Objects in this class.")
+    bytes: int = Field(ge=0, description="Bytes in this class.")
+    monthly_cost: Money = Field(description="What they cost a month at present prices.")
 
 
 class AccessStatus(StatusModel):
@@ -101,75 +162,141 @@ class AccessStatus(StatusModel):
 
     reads7d: int = Field(ge=0, description="Reads in the last 7 days.")
     reads30d: int = Field(ge=0, description="Reads in the last 30 days.")
-    last_read_at: dt.datetime | None = Field(default=None, description="Last read seen.")
-    observed_days: int = Field(ge=0, description="Days with a proven signal.")
-    coverage_percent: int = Field(ge=0, le=100, description="Share of the window's days covered.")
+    last_read_at: dt.datetime | None = Field(
+        default=None, description="When the last read that was seen happened."
+    )
+    observed_days: int = Field(ge=0, description="Number of days for which a signal is proven.")
+    coverage_percent: int = Field(
+        ge=0,
+        le=100,
+        description="Share of the deciding window's days with a complete signal, in percent.",
+    )
 
 
 class ForecastStatus(StatusModel):
     """Reads expected."""
 
-    reads7d: int = Field(ge=0, description="Reads expected in 7 days.")
-    reads30d: int = Field(ge=0, description="Reads expected in 30 days.")
+    reads7d: int = Field(ge=0, description="Reads expected in the next 7 days.")
+    reads30d: int = Field(ge=0, description="Reads expected in the next 30 days.")
     low: int = Field(ge=0, description="Low end for 7 days (10th percentile).")
     high: int = Field(ge=0, description="High end for 7 days (90th percentile).")
-    model: str = Field(max_length=253, description="Model used, or the fall-back.")
+    model: str = Field(
+        max_length=253,
+        description="The model that was used, or the fall-back that stood in for it.",
+    )
 
 
 class Recommendation(StatusModel):
     """One move that would pay."""
 
-    id: str = Field(max_length=64, description="Content hash; names the list of objects.")
-    objects: int = Field(ge=0, description="Objects.")
-    bytes: int = Field(ge=0, description="Bytes.")
-    source: str = Field(alias="from", max_length=253, description="Storage class or tier root now.")
-    target: str = Field(alias="to", max_length=253, description="Storage class or tier root then.")
+    id: str = Field(
+        max_length=64,
+        description=(
+            "Id of the recommendation: a hash of its content. A MigrationJob may select "
+            "exactly these objects by it."
+        ),
+    )
+    objects: int = Field(ge=0, description="Number of objects to move.")
+    bytes: int = Field(ge=0, description="Their size in bytes.")
+    source: str = Field(
+        alias="from", max_length=253, description="Storage class or tier root where they are."
+    )
+    target: str = Field(
+        alias="to", max_length=253, description="Storage class or tier root where they would go."
+    )
     tier: Tier = Field(description="Tier of the target.")
-    savings_per_month: Money = Field(description="Saved a month after the move.")
-    one_off_cost: Money = Field(description="Fees of the move.")
-    payback_days: int | None = Field(default=None, ge=0, description="Days until the fees are back.")
-    confidence_percent: int = Field(ge=0, le=100, description="Confidence.")
+    savings_per_month: Money = Field(description="What is saved a month once they are moved.")
+    one_off_cost: Money = Field(description="What the move itself costs, all fees included.")
+    payback_days: int | None = Field(
+        default=None,
+        ge=0,
+        description="Days until the savings have paid for the move; absent if never.",
+    )
+    confidence_percent: int = Field(
+        ge=0, le=100, description="How sure the operator is, in percent."
+    )
     reason: Text = Field(description="Why, in words.")
 
 
 class HistoryEntry(StatusModel):
     """One finished move."""
 
-    job: Name = Field(description="MigrationJob.")
+    job: Name = Field(description="Name of the MigrationJob.")
     completed_at: dt.datetime = Field(description="When it completed.")
-    source: str = Field(alias="from", max_length=2048, description="From.")
-    target: str = Field(alias="to", max_length=2048, description="To.")
+    source: str = Field(alias="from", max_length=2048, description="Where the data was.")
+    target: str = Field(alias="to", max_length=2048, description="Where it went.")
     objects: int = Field(ge=0, description="Objects moved.")
     bytes: int = Field(ge=0, description="Bytes moved.")
-    manifest_uri: str = Field(max_length=2048, description="Manifest of the proof.")
+    manifest_uri: str = Field(
+        max_length=2048,
+        description="Where the manifest is: what was moved, and how each object was proven.",
+    )
 
 
 class ActiveMigrationRef(StatusModel):
     """The job that may write to this data set now."""
 
-    name: Name = Field(description="MigrationJob.")
-    uid: str = Field(max_length=64, description="Its UID; a claim whose UID is gone is stale.")
+    name: Name = Field(description="Name of the MigrationJob.")
+    uid: str = Field(
+        max_length=64,
+        description=(
+            "Its UID; when no job has it any more, the claim is stale and the next job takes over."
+        ),
+    )
 
 
 class DataSetStatus(StatusModel):
     """What the operator knows."""
 
-    observed_generation: int = Field(default=0, ge=0, description="Generation seen.")
-    conditions: list[Condition] = Field(default_factory=list, max_length=16, description="Conditions.")
-    location: ActiveLocation | None = Field(default=None, description="Active location.")
-    inventory: InventoryStatus | None = Field(default=None, description="Last listing.")
-    tiers: list[TierUsage] = Field(default_factory=list, max_length=16, description="Use by class.")
-    monthly_cost: Money | None = Field(default=None, description="Cost a month now.")
-    savings_per_month: Money | None = Field(default=None, description="What the recommendations save.")
-    currency: str | None = Field(default=None, max_length=3, description="Currency of the money here.")
-    temperature: Temperature = Field(default=Temperature.UNKNOWN, description="Temperature.")
-    confidence_percent: int | None = Field(default=None, ge=0, le=100, description="Its confidence.")
-    access: AccessStatus | None = Field(default=None, description="Reads seen.")
-    forecast: ForecastStatus | None = Field(default=None, description="Reads expected.")
+    observed_generation: int = Field(
+        default=0, ge=0, description="metadata.generation of the spec that this status is about."
+    )
+    conditions: list[Condition] = Field(
+        default_factory=list, max_length=16, description="Conditions: Ready and AccessHistoryFresh."
+    )
+    location: ActiveLocation | None = Field(
+        default=None,
+        description=(
+            "Where the data is now; consumers must read it here. The ConfigMap "
+            "<name>-location says the same."
+        ),
+    )
+    inventory: InventoryStatus | None = Field(
+        default=None, description="What the last listing found."
+    )
+    tiers: list[TierUsage] = Field(
+        default_factory=list,
+        max_length=16,
+        description="How the data is spread over storage classes, and what each costs.",
+    )
+    monthly_cost: Money | None = Field(
+        default=None, description="What the data costs a month at present prices."
+    )
+    savings_per_month: Money | None = Field(
+        default=None, description="What all recommendations together would save a month."
+    )
+    currency: str | None = Field(
+        default=None,
+        max_length=3,
+        description="Currency of every amount in this status, such as USD.",
+    )
+    temperature: Temperature = Field(
+        default=Temperature.UNKNOWN,
+        description="How warm the data is; Unknown without a fresh, proven signal.",
+    )
+    confidence_percent: int | None = Field(
+        default=None, ge=0, le=100, description="How sure the temperature is, in percent."
+    )
+    access: AccessStatus | None = Field(default=None, description="Reads that were seen.")
+    forecast: ForecastStatus | None = Field(default=None, description="Reads that are expected.")
     recommendations: list[Recommendation] = Field(
-        default_factory=list, max_length=10, description="Moves that would pay."
+        default_factory=list, max_length=10, description="Moves that would pay, the best first."
     )
     why_not: Text | None = Field(default=None, description="Why nothing is recommended.")
-    evaluated_at: dt.datetime | None = Field(default=None, description="When it was decided last.")
-    active_migration_ref: ActiveMigrationRef | None = Field(default=None, description="Claim.")
-    history: list[HistoryEntry] = Field(default_factory=list, max_length=10, description="Last moves.")
+    evaluated_at: dt.datetime | None = Field(default=None, description="When this was decided.")
+    active_migration_ref: ActiveMigrationRef | None = Field(
+        default=None, description="The one job that may move this data now."
+    )
+    history: list[HistoryEntry] = Field(
+        default_factory=list, max_length=10, description="The last ten moves, the newest last."
+    )
