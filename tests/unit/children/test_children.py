@@ -186,14 +186,15 @@ def test_a_killed_parent_takes_its_child_along(tmp_path: Path, stopped: bool) ->
             await asyncio.sleep(60)
         asyncio.run(main())
     """)
-    with subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True
-    ) as parent:
-        pid = int(parent.stdout.readline())
+    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    try:
+        pid = int(next(line for line in parent.stdout if line.strip().isdigit()))
         deadline = time.monotonic() + 20
         while stopped and process_state(pid) != "T":
-            assert time.monotonic() < deadline
+            assert time.monotonic() < deadline, "the stop point was not reached"
+    finally:
         parent.kill()
+        parent.communicate()
     while process_state(pid) not in ("gone", "Z"):
         assert time.monotonic() < deadline, "the child outlived its parent"
 
