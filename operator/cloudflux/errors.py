@@ -113,6 +113,24 @@ class PlanError(CloudFluxError):
     reason = "PlanBlocked"
 
 
+class PlanChanged(PlanError):
+    """The data is no longer what the plan lists; a new plan is needed."""
+
+    reason = "PlanChanged"
+
+
+class SourceInUse(PlanError):
+    """The source of a finished move is in use again; nothing there is deleted."""
+
+    reason = "SourceInUse"
+
+
+class TargetOccupied(PlanError):
+    """Objects that the job did not write are where it has to write."""
+
+    reason = "TargetOccupied"
+
+
 class ModelError(CloudFluxError):
     """A model can't be used; the fall-back is."""
 

@@ -172,6 +172,8 @@ class JobTask(Task):
     verify: VerifyMethod = VerifyMethod.CHECKSUM
     parallelism: int = 4
     bandwidth_bytes_per_second: int | None = None
+    tier_roots: tuple[str, ...] = ()
+    """Roots of the source's file tiers, so that links into them are followed."""
 
 
 class PlanRequest(JobTask):
@@ -214,6 +216,8 @@ class CopyRequest(JobTask):
     """mover.copy: move what the plan lists and the delta since, until quiet. Resumable."""
 
     quiet_seconds: int = 2
+    tolerance_percent: int | None = None
+    """Refuse (PlanChanged) when bytes or objects grew by more since the plan; None: never."""
 
 
 class CopyProgress(Task):

@@ -23,6 +23,52 @@ class ConditionType(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ConditionInfo:
+    """What a condition means when it is True, and on which kinds it stands."""
+
+    meaning: str
+    kinds: tuple[str, ...]
+
+
+CONDITIONS: dict[ConditionType, ConditionInfo] = {
+    ConditionType.READY: ConditionInfo(
+        "A data set is listed and priced; a policy selects data sets and has evaluated them.",
+        ("DataSet", "TieringPolicy"),
+    ),
+    ConditionType.ACCESS_HISTORY_FRESH: ConditionInfo(
+        "Reads are seen, newly and completely enough to decide on. While it is not True, the "
+        "temperature is Unknown and nothing moves colder.",
+        ("DataSet",),
+    ),
+    ConditionType.SUCCEEDED: ConditionInfo(
+        "The move is done: every object is verified and the data set is switched. False: it "
+        "failed or was cancelled; the reason says which. Unknown: it goes on.",
+        ("MigrationJob",),
+    ),
+    ConditionType.PLANNED: ConditionInfo(
+        "The plan is made and frozen; status.plan shows it.", ("MigrationJob",)
+    ),
+    ConditionType.APPROVED: ConditionInfo(
+        "The present plan may be carried out.", ("MigrationJob",)
+    ),
+    ConditionType.COPIED: ConditionInfo("Every object is at the target.", ("MigrationJob",)),
+    ConditionType.VERIFIED: ConditionInfo(
+        "Every object at the target is proven and the manifest is written.", ("MigrationJob",)
+    ),
+    ConditionType.SWITCHED: ConditionInfo(
+        "The data set points to the new location.", ("MigrationJob",)
+    ),
+    ConditionType.SOURCE_RETIRED: ConditionInfo(
+        "The source of a location move is deleted, object by object.", ("MigrationJob",)
+    ),
+    ConditionType.STALLED: ConditionInfo(
+        "Nothing has moved for spec.progressDeadlineSeconds.", ("MigrationJob",)
+    ),
+}
+"""Every condition. The docs page is made from it."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReasonInfo:
     """What a reason means and whether its event is a warning."""
 
@@ -35,12 +81,16 @@ REASONS: dict[str, ReasonInfo] = {
     "Pending": ReasonInfo("Seen; nothing done yet."),
     "Suspended": ReasonInfo("spec.suspend is true; set it to false to go on."),
     "InvalidSpec": ReasonInfo("The spec can't work; the message says what to change.", True),
-    "InternalError": ReasonInfo("A bug or an unforeseen state; the message and the log say more.", True),
+    "InternalError": ReasonInfo(
+        "A bug or an unforeseen state; the message and the log say more.", True
+    ),
     # observing
     "Scanned": ReasonInfo("Listed and its access signals read."),
     "ScanFailed": ReasonInfo("The data could not be listed; the message says why.", True),
     "AccessLogsFresh": ReasonInfo("The access signal is fresh and complete enough to decide."),
-    "AccessLogsMissing": ReasonInfo("No access logs are found: logging is off, or goes elsewhere.", True),
+    "AccessLogsMissing": ReasonInfo(
+        "No access logs are found: logging is off, or goes elsewhere.", True
+    ),
     "AccessLogsLate": ReasonInfo("The newest access log is too old to decide on.", True),
     "AccessHistoryShort": ReasonInfo("Fewer observed days than the policy asks for."),
     "AccessCoverageLow": ReasonInfo("Too many days without a proven signal.", True),
@@ -92,7 +142,9 @@ REASONS: dict[str, ReasonInfo] = {
     "Cancelling": ReasonInfo("Stops and cleans up."),
     "Cancelled": ReasonInfo("Stopped as asked; the residue is said."),
     "CancelRefused": ReasonInfo("Too late to cancel; go back with a new job.", True),
-    "ConfigMapConflict": ReasonInfo("The location ConfigMap's name is taken by someone else.", True),
+    "ConfigMapConflict": ReasonInfo(
+        "The location ConfigMap's name is taken by someone else.", True
+    ),
     "LocationAdopted": ReasonInfo("A marker told where the data is; it was adopted."),
     # storage
     "StorageError": ReasonInfo("A storage call failed.", True),
@@ -107,6 +159,7 @@ REASONS: dict[str, ReasonInfo] = {
     "EndpointUnreachable": ReasonInfo("The endpoint does not answer.", True),
     "EndpointRefused": ReasonInfo("The endpoint is not allowed by the operator's settings.", True),
     "LocationRefused": ReasonInfo("The path is outside the directories that are allowed.", True),
+    "TargetOccupied": ReasonInfo("The target holds objects that the job did not write.", True),
     "TargetFull": ReasonInfo("The target is full.", True),
     "NotSupported": ReasonInfo("The store can't do this.", True),
     "Throttled": ReasonInfo("The store asks to slow down."),
