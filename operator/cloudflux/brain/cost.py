@@ -69,7 +69,7 @@ def storage_cost(
 
 
 def read_cost(table: PriceTable, name: str, size_bytes: Array) -> Array:
-    """Price one read of the whole object: request and retrieval, and the restore of an archived one."""
+    """Price one read of the whole object: request and retrieval, and restore where archived."""
     per_gb = table.figure(name, "retrieval_per_gb")
     requests = table.figure(name, "get_per_1k")
     if table.prices(name).archived:
@@ -134,14 +134,14 @@ def location_change(
 
 
 def egress_per_gb(source: PriceTable, target: PriceTable, crosses_region: bool) -> float:
-    """Return what a GB pays to leave: nothing within a region, the internet price between providers."""
+    """Return what a GB pays to leave: nothing within a region."""
     if source.provider != target.provider:
         return source.transfer("internet_per_gb")
     return source.transfer("inter_region_per_gb") if crosses_region else 0.0
 
 
 def by_class(names: Sequence[str]) -> dict[str, npt.NDArray[np.intp]]:
-    """Find the positions of each distinct name, so that a class is priced once for all its objects."""
+    """Find the positions of each name, so that a class is priced once for all its objects."""
     distinct, inverse = np.unique(np.asarray(names, dtype=np.str_), return_inverse=True)
     return {str(name): np.flatnonzero(inverse == i) for i, name in enumerate(distinct)}
 

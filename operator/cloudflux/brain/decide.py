@@ -1,0 +1,129 @@
+"""The decision about one data set: temperature, costs, and the moves that would pay."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cloudflux.api.common import Tier
+from cloudflux.api.dataset import Temperature
+from cloudflux.api.tieringpolicy import Rules, TieringPolicySpec
+from cloudflux.brain import cost, words
+from cloudflux.brain.choose import Scene, choose
+from cloudflux.brain.classify import classify, data_set_temperature
+from cloudflux.brain.demand import Demand, demand
+from cloudflux.brain.forecast import Forecast
+from cloudflux.brain.inputs import DataSet
+from cloudflux.brain.options import price_options
+from cloudflux.brain.policy import (
+    candidate,
+    candidates,
+    default_policy,
+    with_policy_roots,
+)
+from cloudflux.brain.prices import DAYS_PER_MONTH, PriceTable, load_table, provider_of
+from cloudflux.brain.recommend import Recommended, recommend
+
+_FORECAST_DAYS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class TierUse:
+    """Present use of one class; the cost is rent and the reads of the last 30 days, a month."""
+
+    storage_class: str
+    tier: Tier
+    objects: int
+    size_bytes: int
+    monthly_cost: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Everything decided about a data set; money in `currency`."""
+
+    temperature: Temperature
+    confidence_percent: int | None
+    tiers: tuple[TierUse, ...]
+    monthly_cost: float
+    savings_per_month: float
+    currency: str
+    price_date: str
+    recommendations: tuple[Recommended, ...]
+    why_not: str | None
+    forecast: Forecast | None
+    forecast_30d: float | None
+    warnings: tuple[str, ...]
+
+
+def decide(
+    data_set: DataSet,
+    *,
+    policy: TieringPolicySpec | None = None,
+    forecast: Forecast | None = None,
+    overlay: Mapping[str, Any] | None = None,
+) -> Decision:
+    """Decide about one data set. Pure; raises PriceUnknown and ConfigurationError.
+
+    Without a policy the provider's usual classes are considered. Without a fresh signal the
+    temperature is Unknown and nothing moves colder.
+    """
+    provider = provider_of(data_set.uri, data_set.endpoint)
+    policy = policy or default_policy(provider)
+    table = load_table(provider, data_set.region, overlay)
+    table = with_policy_roots(table, policy)
+    wanted = demand(data_set.objects, data_set.history)
+    classes = classify(wanted, policy.rules if policy else Rules())
+    size = data_set.objects.size_bytes
+    temperature, confidence = data_set_temperature(classes, size, fresh=data_set.fresh)
+    tiers = _tiers(table, policy, data_set, wanted)
+    options = candidates(table, policy) if policy else ()
+    found: tuple[Recommended, ...] = ()
+    why_not: str | None = words.no_tiers(provider)
+    if policy and options and len(data_set.objects):
+        priced = price_options(
+            table, options, data_set.objects, wanted, forecast.by_object if forecast else None
+        )
+        scene = Scene(table, policy, options, data_set, wanted, classes, priced)
+        choice = choose(scene)
+        found = recommend(scene, choice)
+        why_not = None if found else words.why_not(data_set, policy, choice.held_back)
+    elif not len(data_set.objects):
+        why_not = "there are no objects"
+    return Decision(
+        temperature=temperature,
+        confidence_percent=confidence,
+        tiers=tiers,
+        monthly_cost=sum(tier.monthly_cost for tier in tiers),
+        savings_per_month=sum(each.savings_per_month for each in found),
+        currency=table.currency,
+        price_date=table.date,
+        recommendations=found,
+        why_not=why_not,
+        forecast=forecast,
+        forecast_30d=_month_ahead(wanted, forecast),
+        warnings=(*table.warnings, *data_set.warnings),
+    )
+
+
+def _tiers(
+    table: PriceTable, policy: TieringPolicySpec | None, data_set: DataSet, wanted: Demand
+) -> tuple[TierUse, ...]:
+    found = []
+    for name, rows in cost.by_class(data_set.objects.storage_class).items():
+        size = data_set.objects.size_bytes[rows]
+        idle = np.minimum(wanted.idle_days[rows], data_set.objects.days_in_class[rows])
+        rent = cost.storage_per_month(table, name, size, idle)
+        reads = wanted.reads_30d[rows] * cost.read_cost(table, name, size)
+        monthly = rent + reads * DAYS_PER_MONTH / 30
+        tier = candidate(table, name, policy).tier
+        found.append(TierUse(name, tier, len(rows), int(size.sum()), float(monthly.sum())))
+    return tuple(sorted(found, key=lambda use: -use.size_bytes))
+
+
+def _month_ahead(wanted: Demand, forecast: Forecast | None) -> float | None:
+    """Take the first week from the forecast and the rest from the long-run rate."""
+    if forecast is None:
+        return None
+    return forecast.total + float(wanted.rate.sum()) * (30 - _FORECAST_DAYS)

@@ -1,0 +1,97 @@
+"""Every option of every object priced: staying, and each candidate class."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cloudflux.brain import cost
+from cloudflux.brain.demand import DAILY_CAP, Demand
+from cloudflux.brain.inputs import Objects
+from cloudflux.brain.plan import HORIZON_DAYS, running_cost
+from cloudflux.brain.policy import Candidate, same_class
+from cloudflux.brain.prices import PriceTable
+
+Array = npt.NDArray[np.float64]
+
+_ROWS_AT_A_TIME = 20_000
+_FORECAST_DAYS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Money over the horizon; rows of the matrices are candidates, columns objects."""
+
+    stay: Array
+    running: Array
+    one_off: Array
+    win_percent: Array
+    """Of the equally likely rates of reads, in how many the candidate is cheaper than staying."""
+    possible: npt.NDArray[np.bool_]
+    """False where the candidate is where the object already is."""
+
+    @property
+    def total(self) -> Array:
+        """Running cost and the cost of getting there."""
+        return self.running + self.one_off
+
+
+def price_options(
+    table: PriceTable,
+    candidates: Sequence[Candidate],
+    objects: Objects,
+    demand: Demand,
+    forecast_7d: Array | None,
+) -> Options:
+    """Price every object in every candidate class. Raises PriceUnknown."""
+    shape = (len(candidates), len(objects))
+    options = Options(
+        stay=np.zeros(len(objects)),
+        running=np.zeros(shape),
+        one_off=np.zeros(shape),
+        win_percent=np.zeros(shape),
+        possible=np.zeros(shape, dtype=np.bool_),
+    )
+    rates = demand.rates()
+    for name, of_class in cost.by_class(objects.storage_class).items():
+        for start in range(0, len(of_class), _ROWS_AT_A_TIME):
+            rows = of_class[start : start + _ROWS_AT_A_TIME]
+            ahead = None if forecast_7d is None else forecast_7d[rows]
+            likely = _with_forecast(rates[:, rows], ahead)
+            _price_rows(table, candidates, name, rows, objects, demand, likely, options)
+    return options
+
+
+def _price_rows(
+    table: PriceTable,
+    candidates: Sequence[Candidate],
+    name: str,
+    rows: npt.NDArray[np.intp],
+    objects: Objects,
+    demand: Demand,
+    rates: Array,
+    options: Options,
+) -> None:
+    size, held = objects.size_bytes[rows], objects.days_in_class[rows]
+    idle = np.minimum(demand.idle_days[rows], held)
+    stay = running_cost(table, name, size, rates, idle)
+    options.stay[rows] = stay.mean(axis=0)
+    for position, candidate in enumerate(candidates):
+        if same_class(candidate.name, name):
+            options.running[position, rows] = stay.mean(axis=0)
+            continue
+        one_off = cost.class_change(table, name, candidate.name, size, held)
+        running = running_cost(table, candidate.name, size, rates, np.zeros_like(size))
+        options.running[position, rows] = running.mean(axis=0)
+        options.one_off[position, rows] = one_off
+        options.win_percent[position, rows] = 100.0 * (running + one_off < stay).mean(axis=0)
+        options.possible[position, rows] = True
+
+
+def _with_forecast(rates: Array, forecast_7d: Array | None) -> Array:
+    """Let the forecast speak for the first week of the horizon, the long-run rate for the rest."""
+    if forecast_7d is None:
+        return rates
+    week = np.minimum(forecast_7d, DAILY_CAP * _FORECAST_DAYS)
+    return (week + rates * (HORIZON_DAYS - _FORECAST_DAYS)) / HORIZON_DAYS

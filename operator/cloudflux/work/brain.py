@@ -1,0 +1,208 @@
+"""The brain child: reads the access store, decides, and keeps models and object lists."""
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cloudflux.access.store import AccessStore, open_access_store
+from cloudflux.api.tasks import EvaluateRequest, EvaluateResult, RecommendationTask, TierCost
+from cloudflux.brain.decide import Decision, decide
+from cloudflux.brain.forecast import Forecast, ForecastModel, fallback, forecast, train
+from cloudflux.brain.inputs import HISTORY_DAYS, DataSet, History, Objects, history_from_rows
+from cloudflux.brain.model_store import load_model, save_model, write_atomically
+from cloudflux.brain.money import money_text
+from cloudflux.brain.recommend import Recommended
+from cloudflux.children.context import Context, Operation, Operations
+from cloudflux.errors import ModelError
+
+MODEL_NAME = "seven-day"
+_SECONDS_PER_DAY = 86_400.0
+_KEPT_LISTS = 20
+"""Lists of former evaluations kept a data set: a job may still be planned from one."""
+
+
+def evaluate(request: EvaluateRequest, context: Context) -> EvaluateResult:
+    """Decide for one data set. Repeating it writes the same lists again.
+
+    Raises PriceUnknown and ConfigurationError, whose messages say what to change.
+    """
+    context.check()
+    store = open_access_store(context.state_dir)
+    objects = _objects(store.inventory(request.data_set_uid), request.now)
+    history = _history(store, request, objects)
+    context.check()
+    directory = context.state_dir / "models" / request.data_set_uid
+    ahead = _forecast(directory, objects, history, request, context)
+    moved = request.last_move_at
+    decision = decide(
+        DataSet(
+            uri=request.uri,
+            endpoint=request.endpoint,
+            region=request.region,
+            objects=objects,
+            history=history,
+            fresh=request.fresh,
+            fresh_message=request.fresh_message,
+            last_move_days=None if moved is None else _days(request.now - moved),
+        ),
+        policy=request.policy,
+        forecast=ahead,
+        overlay=request.price_overlay,
+    )
+    context.check()
+    lists = context.state_dir / "recommendations" / request.data_set_uid
+    return _result(decision, _write_lists(lists, decision, objects))
+
+
+def _days(span: dt.timedelta) -> float:
+    return span.total_seconds() / _SECONDS_PER_DAY
+
+
+def _objects(inventory: pa.Table, now: dt.datetime) -> Objects:
+    today = np.datetime64(now.date(), "D")
+    first_seen = inventory["first_seen"].to_numpy().astype("datetime64[D]")
+    modified = _ages(inventory["last_modified"], now)
+    # An access time before the last write proves no read, but that write.
+    accessed = np.minimum(_ages(inventory["last_accessed"], now), modified)
+    by_store = inventory["last_accessed"].is_valid().to_numpy()
+    return Objects(
+        keys=inventory["key"].to_pylist(),
+        versions=inventory["version"].to_pylist(),
+        storage_class=inventory["storage_class"].to_pylist(),
+        size_bytes=inventory["size_bytes"].to_numpy().astype(np.float64),
+        age_days=np.maximum((today - first_seen).astype(np.float64), modified),
+        days_in_class=modified,
+        last_access_days=np.where(by_store, accessed, np.nan),
+    )
+
+
+def _ages(times: pa.ChunkedArray, now: dt.datetime) -> npt.NDArray[np.float64]:
+    micros = pc.cast(times, pa.timestamp("us", "UTC")).cast(pa.int64())
+    seconds = micros.to_numpy().astype(np.float64) / 1e6
+    return np.asarray(np.maximum((now.timestamp() - seconds) / _SECONDS_PER_DAY, 0.0))
+
+
+def _history(store: AccessStore, request: EvaluateRequest, objects: Objects) -> History:
+    until = request.now.astimezone(dt.UTC).date()
+    since = until - dt.timedelta(days=HISTORY_DAYS - 1)
+    reads = store.daily_reads(request.data_set_uid, since, until)
+    coverage = store.coverage(request.data_set_uid, since, until)
+    complete = coverage.filter(pc.equal(coverage["state"], "complete"))["day"].to_pylist()
+    keys = pa.array(objects.keys, pa.string())
+    rows = pc.index_in(reads["key"], value_set=keys).fill_null(-1).to_numpy()
+    return history_from_rows(
+        len(objects), rows, reads["day"].to_numpy(), reads["reads"].to_numpy(), complete, until
+    )
+
+
+def _forecast(
+    directory: Path,
+    objects: Objects,
+    history: History,
+    request: EvaluateRequest,
+    context: Context,
+) -> Forecast:
+    try:
+        model = _model(directory, objects, history, request)
+        context.check()
+        return forecast(model, objects, history)
+    except ModelError:
+        # Expected with a young history; the fall-back's name tells it in the status.
+        return fallback(history)
+
+
+def _model(
+    directory: Path, objects: Objects, history: History, request: EvaluateRequest
+) -> ForecastModel:
+    """Load the model, or train it when there is none that fits or it is older than a day."""
+    try:
+        model = load_model(directory, MODEL_NAME)
+        if request.now - model.metadata.trained_at < dt.timedelta(days=1):
+            return model
+    except ModelError:
+        # Absent, altered or of another version: a new one takes its place.
+        pass
+    seed = crc32(request.data_set_uid.encode())
+    model = train(objects, history, seed=seed, now=request.now)
+    save_model(model, directory, MODEL_NAME)
+    return model
+
+
+def _write_lists(directory: Path, decision: Decision, objects: Objects) -> dict[str, str]:
+    directory.mkdir(parents=True, exist_ok=True)
+    paths = {}
+    for each in decision.recommendations:
+        path = directory / f"{each.id}.jsonl"
+        text = "".join(json.dumps(line) + "\n" for line in _lines(each, objects))
+        write_atomically(path, text.encode())
+        paths[each.id] = str(path)
+    former = sorted(directory.glob("*.jsonl"), key=lambda path: path.stat().st_mtime)
+    for path in former[:-_KEPT_LISTS]:
+        path.unlink(missing_ok=True)
+    return paths
+
+
+def _lines(each: Recommended, objects: Objects) -> Iterator[dict[str, Any]]:
+    for row in each.rows.tolist():
+        yield {
+            "key": objects.keys[row],
+            "size_bytes": int(objects.size_bytes[row]),
+            "version": objects.versions[row],
+            "from": each.source,
+        }
+
+
+def _result(decision: Decision, paths: dict[str, str]) -> EvaluateResult:
+    ahead = decision.forecast
+    return EvaluateResult(
+        temperature=decision.temperature.value,
+        confidence_percent=decision.confidence_percent,
+        tiers=tuple(
+            TierCost(
+                storage_class=use.storage_class,
+                tier=use.tier,
+                objects=use.objects,
+                size_bytes=use.size_bytes,
+                monthly_cost=money_text(use.monthly_cost),
+            )
+            for use in decision.tiers
+        ),
+        monthly_cost=money_text(decision.monthly_cost),
+        savings_per_month=money_text(decision.savings_per_month),
+        currency=decision.currency,
+        price_date=decision.price_date,
+        forecast_7d=round(ahead.total) if ahead else None,
+        forecast_30d=None if decision.forecast_30d is None else round(decision.forecast_30d),
+        forecast_low=int(ahead.low) if ahead else None,
+        forecast_high=round(ahead.high) if ahead else None,
+        forecast_model=ahead.model if ahead else None,
+        recommendations=tuple(
+            RecommendationTask(
+                id=each.id,
+                objects=len(each.rows),
+                size_bytes=each.size_bytes,
+                source=each.source,
+                target=each.target,
+                tier=each.tier,
+                savings_per_month=money_text(each.savings_per_month),
+                one_off_cost=money_text(each.one_off_cost),
+                payback_days=each.payback_days,
+                confidence_percent=each.confidence_percent,
+                reason=each.reason,
+                list_path=paths[each.id],
+            )
+            for each in decision.recommendations
+        ),
+        why_not=decision.why_not,
+    )
+
+
+OPERATIONS: Operations = {"brain.evaluate": Operation(EvaluateRequest, evaluate)}
