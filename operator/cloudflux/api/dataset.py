@@ -2,10 +2,12 @@
 
 import datetime as dt
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, computed_field
 
 from cloudflux.api.common import (
+    CONDITIONS_BY_TYPE,
     Condition,
     LocalRef,
     Location,
@@ -17,6 +19,7 @@ from cloudflux.api.common import (
     Tier,
     Uri,
 )
+from cloudflux.api.display import display_amount, display_bytes
 
 
 class Writers(StrEnum):
@@ -142,6 +145,12 @@ class InventoryStatus(StatusModel):
     bytes: int = Field(ge=0, description="Their size in bytes.")
     scanned_at: dt.datetime = Field(description="When the listing ended.")
 
+    @computed_field(description="Size in a fitting unit, for `kubectl get`.")  # type: ignore[prop-decorator]
+    @property
+    def bytes_display(self) -> Annotated[str, Field(max_length=32)]:
+        """Size in a fitting unit."""
+        return display_bytes(self.bytes)
+
 
 class TierUsage(StatusModel):
     """Share of one storage class."""
@@ -252,7 +261,10 @@ class DataSetStatus(StatusModel):
         default=0, ge=0, description="metadata.generation of the spec that this status is about."
     )
     conditions: list[Condition] = Field(
-        default_factory=list, max_length=16, description="Conditions: Ready and AccessHistoryFresh."
+        default_factory=list,
+        max_length=16,
+        json_schema_extra=CONDITIONS_BY_TYPE,
+        description="Conditions: Ready and AccessHistoryFresh.",
     )
     location: ActiveLocation | None = Field(
         default=None,
@@ -294,9 +306,24 @@ class DataSetStatus(StatusModel):
     )
     why_not: Text | None = Field(default=None, description="Why nothing is recommended.")
     evaluated_at: dt.datetime | None = Field(default=None, description="When this was decided.")
+    served_scan_token: str | None = Field(
+        default=None, max_length=64, description="Annotation cloudflux.io/scan-now served last."
+    )
     active_migration_ref: ActiveMigrationRef | None = Field(
         default=None, description="The one job that may move this data now."
     )
     history: list[HistoryEntry] = Field(
         default_factory=list, max_length=10, description="The last ten moves, the newest last."
     )
+
+    @computed_field(description="Cost a month, for `kubectl get`.")  # type: ignore[prop-decorator]
+    @property
+    def monthly_cost_display(self) -> Annotated[str, Field(max_length=64)] | None:
+        """Cost a month with its currency; None while it is not known."""
+        return display_amount(self.monthly_cost, self.currency)
+
+    @computed_field(description="Savings a month, for `kubectl get`.")  # type: ignore[prop-decorator]
+    @property
+    def savings_display(self) -> Annotated[str, Field(max_length=64)] | None:
+        """What recommendations would save a month; None while it is not known."""
+        return display_amount(self.savings_per_month, self.currency)
