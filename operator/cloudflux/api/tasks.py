@@ -160,6 +160,8 @@ class JobTask(Task):
     job_name: str
     namespace: str
     data_set_uid: str
+    data_set_name: str = ""
+    """Written into the marker, so that a data set of this name finds its data again."""
     source_generation: int
     source: StoreRef
     target: StoreRef
@@ -326,7 +328,7 @@ class FindMarkerResult(Task):
 
 
 class ProbeRequest(Task):
-    """mover.probe: is the location there, readable, and does it enforce preconditions?"""
+    """mover.probe: find out whether the location is there, readable, and enforces preconditions."""
 
     store: StoreRef
     write: bool = False
