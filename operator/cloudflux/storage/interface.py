@@ -121,7 +121,9 @@ class Store(Protocol):
         """Remove; absent is not an error unless if_version is given (ObjectNotFound)."""
         ...
 
-    def change_class(self, key: str, target: str, *, if_version: str, size_bytes: int) -> ObjectInfo:
+    def change_class(
+        self, key: str, target: str, *, if_version: str, size_bytes: int
+    ) -> ObjectInfo:
         """Change the storage class in place, server side (S3), or the tier root by link (file).
 
         Conditional on the object being `if_version`; the class is read back, and

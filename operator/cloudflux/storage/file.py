@@ -1,0 +1,303 @@
+"""Directories as stores. Reads leave no trace in access times; writes are durable and whole."""
+
+import os
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+from cloudflux.errors import (
+    ContainerNotFound,
+    IntegrityError,
+    NotSupported,
+    ObjectNotFound,
+    PreconditionFailed,
+)
+from cloudflux.storage import file_attributes, file_tiers
+from cloudflux.storage import file_system as fs
+from cloudflux.storage.digests import CHUNK_BYTES, Digests
+from cloudflux.storage.file_paths import OWN_NAMES, Entry, Found, Paths
+from cloudflux.storage.file_walk import walk
+from cloudflux.storage.interface import Capabilities, ObjectInfo, Unreadable, Written
+from cloudflux.storage.keys import printable
+
+_ASIDE = f"{OWN_NAMES}aside-"
+
+
+class FileStore:
+    """One directory, and the roots of its tiers."""
+
+    def __init__(
+        self, uri: str, *, file_roots: Sequence[str], tier_roots: Sequence[str] = ()
+    ) -> None:
+        """Raises ConfigurationError, LocationRefused."""
+        self._paths = Paths(uri, file_roots, tier_roots)
+        self.uri = self._paths.uri
+        tiers = tuple(tier.uri for tier in self._paths.tiers)
+        self.capabilities = Capabilities(
+            scheme="file",
+            storage_classes=(self._paths.home_uri, *tiers),
+            tiers_by_link=bool(tiers),
+            max_key_bytes=4095 - len(os.fsencode(self._paths.root)) - 1,
+            hierarchical=True,
+            max_segment_bytes=255,
+        )
+
+    def check(self) -> None:
+        """Raise a clear error unless the directory and its tiers can be listed."""
+        for path in (self._paths.root, *(tier.path for tier in self._paths.tiers)):
+            if not path.is_dir():
+                raise ContainerNotFound(
+                    f"{path}: no such directory; create it or correct the uri",
+                    backend="file",
+                    operation="check",
+                )
+            with fs.translated("check"), os.scandir(path):
+                pass
+
+    def list(self, prefix: str = "", start_after: str = "") -> Iterator[ObjectInfo | Unreadable]:
+        """Yield by key order (bytes); one directory's names are in memory at a time."""
+        if not self._paths.root.is_dir():
+            self.check()
+        for entry in walk(self._paths.root, prefix, start_after):
+            if isinstance(entry, Unreadable):
+                yield entry
+                continue
+            key, path = entry
+            try:
+                found = self._paths.resolve(path)
+            except FileNotFoundError:
+                continue  # removed since the directory was read
+            except OSError as error:
+                yield Unreadable(key, os.strerror(error.errno or 0))
+                continue
+            if isinstance(found, Entry):
+                yield Unreadable(key, found.reason)
+            else:
+                yield self._info(key, found)
+
+    def head(self, key: str) -> ObjectInfo:
+        """Everything known of one file. Raises ObjectNotFound."""
+        found = self._find(key, "head")
+        metadata, carried = file_attributes.read_attributes(found.content, found.status)
+        return replace(
+            self._info(key, found),
+            metadata=metadata,
+            headers=carried.get("headers", {}),
+            tags=carried.get("tags", {}),
+        )
+
+    def open(self, key: str, *, if_version: str | None = None) -> BinaryIO:
+        """Stream the content without touching its access time, where permitted."""
+        found = self._find(key, "open")
+        with fs.translated("open", key):
+            stream = fs.open_unnoticed(found.content)
+        if if_version is not None and fs.version_of(os.fstat(stream.fileno())) != if_version:
+            stream.close()
+            raise self._changed(key, "open")
+        return stream
+
+    def put(
+        self,
+        key: str,
+        stream: BinaryIO,
+        size_bytes: int,
+        *,
+        info: ObjectInfo | None = None,
+        storage_class: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        if_absent: bool = False,
+        if_version: str | None = None,
+        sha256: str | None = None,
+    ) -> Written:
+        """Write a temporary file beside, make it durable, then rename; see the contract."""
+        if storage_class is not None and self._paths.tier(storage_class) is not None:
+            raise NotSupported("a file is written at home; change its class then", key=key)
+        path = self._paths.path(key)
+        if if_absent and os.path.lexists(path):
+            raise PreconditionFailed(
+                f"{printable(key)} exists already", backend="file", operation="put", key=key
+            )
+        expected = self._expected(key, if_version)
+        with fs.translated("put", key):
+            try:
+                fs.make_directories(path.parent)
+            except (FileExistsError, NotADirectoryError):
+                raise NotSupported(
+                    f"{printable(key)}: a part of its path is a file", backend="file", key=key
+                ) from None
+            temporary = file_tiers.temporary_beside(path)
+            try:
+                self._write(temporary, key, stream, size_bytes, sha256, info, metadata)
+                if expected is not None:
+                    file_tiers.replace_if_unchanged(expected, temporary, key)
+                elif if_absent:
+                    fs.rename_new(temporary, path)
+                else:
+                    temporary.replace(path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+            fs.sync_directory(path.parent)
+            version = fs.version_of(path.lstat())
+            file_tiers.remove_strays(self._paths, key)
+        return Written(version=version)
+
+    def delete(self, key: str, *, if_version: str | None = None) -> None:
+        """Remove. With a version: rename aside, look again, then remove or put back."""
+        path = self._paths.path(key)
+        aside = file_tiers.named_beside(path, _ASIDE)
+        with fs.translated("delete", key):
+            if not os.path.lexists(path):
+                self._delete_absent(key, path, aside, if_version)
+                return
+            if if_version is None:
+                if path.is_dir() and not path.is_symlink():
+                    return
+                path.unlink()
+            else:
+                found = self._find(key, "delete")
+                if fs.version_of(found.status) != if_version:
+                    raise self._changed(key, "delete")
+                path.rename(aside)
+                self._delete_aside(key, path, aside, if_version)
+            fs.sync_directory(path.parent)
+            file_tiers.remove_strays(self._paths, key)
+
+    def change_class(
+        self, key: str, target: str, *, if_version: str, size_bytes: int
+    ) -> ObjectInfo:
+        """Move the content to the tier root `target` and leave a link, or bring it home."""
+        tier = self._paths.tier(target)
+        path = self._paths.path(key)
+        with fs.translated("change_class", key):
+            file_tiers.recover(self._paths, path, key)
+            found = self._find(key, "change_class")
+            if found.tier == tier:
+                file_tiers.remove_strays(self._paths, key)
+                return self.head(key)
+            if fs.version_of(found.status) != if_version or found.status.st_size != size_bytes:
+                raise self._changed(key, "change_class")
+            file_tiers.move(self._paths, key, found, tier)
+        return self.head(key)
+
+    def uploads(self, prefix: str = "") -> Iterator[tuple[str, str]]:
+        """Temporary files that a killed writer left, here and in the tiers: (directory, name)."""
+        roots = [(self._paths.root, "")]
+        roots += [(tier.contents, f"{tier.uri} ") for tier in self._paths.tiers]
+        for root, label in roots:
+            if not root.is_dir():
+                continue
+            for entry in walk(root, own=lambda name: name.startswith(file_tiers.TEMPORARY)):
+                if isinstance(entry, Unreadable):
+                    continue
+                directory, _, name = entry[0].rpartition("/")
+                if directory.startswith(prefix.rpartition("/")[0]):
+                    yield directory, f"{label}{name}"
+
+    def abort_upload(self, key: str, upload_id: str) -> None:
+        """Remove one temporary file; absent is not an error."""
+        label, _, name = upload_id.rpartition(" ")
+        tier = self._paths.tier(label) if label else None
+        if not name.startswith(file_tiers.TEMPORARY) or "/" in name or ".." in key.split("/"):
+            raise NotSupported(f"{printable(upload_id)} is no temporary file of ours", key=key)
+        with fs.translated("abort_upload", key or name):
+            ((tier.contents if tier else self._paths.root) / key / name).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def _find(self, key: str, operation: str) -> Found:
+        path = self._paths.path(key)
+        with fs.translated(operation, key):
+            status = path.lstat()
+            found = self._paths.resolve(path) if not stat.S_ISDIR(status.st_mode) else None
+        if found is None:
+            raise ObjectNotFound(
+                f"{printable(key)} is a directory", backend="file", operation=operation, key=key
+            )
+        if isinstance(found, Entry):
+            raise NotSupported(
+                f"{printable(key)} {found.reason}", backend="file", operation=operation, key=key
+            )
+        return found
+
+    def _info(self, key: str, found: Found) -> ObjectInfo:
+        return ObjectInfo(
+            key=key,
+            size_bytes=found.status.st_size,
+            version=fs.version_of(found.status),
+            storage_class=self._paths.storage_class(found),
+            last_modified=file_attributes.time_of(found.status.st_mtime_ns),
+            last_accessed=file_attributes.time_of(found.status.st_atime_ns),
+        )
+
+    def _expected(self, key: str, if_version: str | None) -> Found | None:
+        if if_version is None:
+            return None
+        try:
+            found = self._find(key, "put")
+        except ObjectNotFound:
+            raise self._changed(key, "put") from None
+        if fs.version_of(found.status) != if_version:
+            raise self._changed(key, "put")
+        return found
+
+    @staticmethod
+    def _write(
+        temporary: Path,
+        key: str,
+        stream: BinaryIO,
+        size_bytes: int,
+        sha256: str | None,
+        info: ObjectInfo | None,
+        metadata: Mapping[str, str] | None,
+    ) -> None:
+        digests = Digests()
+        with temporary.open("xb") as writing:
+            while data := stream.read(CHUNK_BYTES):
+                digests.update(data)
+                writing.write(data)
+            if digests.size_bytes != size_bytes:
+                raise IntegrityError(
+                    f"{printable(key)}: {digests.size_bytes} bytes came instead of {size_bytes}; "
+                    "the source changed while it was read, or broke off"
+                )
+            if sha256 is not None and digests.hex()["sha256"] != sha256:
+                raise IntegrityError(f"{printable(key)}: the bytes are not those expected (sha256)")
+            writing.flush()
+            file_attributes.write_attributes(writing.fileno(), info, metadata)
+            os.fsync(writing.fileno())
+
+    def _delete_absent(self, key: str, path: Path, aside: Path, if_version: str | None) -> None:
+        if os.path.lexists(aside):
+            # A kill came between the rename and the removal.
+            self._delete_aside(key, path, aside, if_version)
+            file_tiers.remove_strays(self._paths, key)
+        elif if_version is not None:
+            raise ObjectNotFound(
+                f"{printable(key)} is gone", backend="file", operation="delete", key=key
+            )
+
+    def _delete_aside(self, key: str, path: Path, aside: Path, if_version: str | None) -> None:
+        if if_version is not None:
+            found = self._paths.resolve(aside)
+            same = isinstance(found, Found) and fs.content_of(
+                fs.version_of(found.status)
+            ) == fs.content_of(if_version)
+            if not same:
+                with suppress(FileExistsError):
+                    fs.rename_new(aside, path)
+                raise self._changed(key, "delete")
+        aside.unlink()
+
+    @staticmethod
+    def _changed(key: str, operation: str) -> PreconditionFailed:
+        return PreconditionFailed(
+            f"{printable(key)} changed since it was listed; it is left as it is",
+            backend="file",
+            operation=operation,
+            key=key,
+        )

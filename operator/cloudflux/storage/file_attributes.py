@@ -1,0 +1,104 @@
+"""What travels with a file: mode, owner, times, extended attributes; and with an object: metadata.
+
+Other stores hold a file's attributes as metadata under `cloudflux-…` names; a file holds an
+object's metadata, headers and tags in one extended attribute, where the file system has them.
+"""
+
+import base64
+import datetime as dt
+import json
+import os
+import stat
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from cloudflux.storage.interface import ObjectInfo
+
+_CARRIER = "user.cloudflux.object"
+_MODE, _UID, _GID = "cloudflux-mode", "cloudflux-uid", "cloudflux-gid"
+_MODIFIED = "cloudflux-mtime-ns"
+_XATTRS = "cloudflux-xattrs"
+_OF_THE_FILE = frozenset({_MODE, _UID, _GID, _MODIFIED, _XATTRS})
+
+
+def time_of(nanoseconds: int) -> dt.datetime:
+    """A time of a file in UTC, to the microsecond."""
+    return dt.datetime.fromtimestamp(0, dt.UTC) + dt.timedelta(microseconds=nanoseconds // 1000)
+
+
+def read_attributes(content: Path, status: os.stat_result) -> tuple[dict[str, str], dict[str, Any]]:
+    """Metadata of a file, with its own attributes; and the headers and tags that it carries."""
+    metadata = {
+        _MODE: f"{stat.S_IMODE(status.st_mode):04o}",
+        _UID: str(status.st_uid),
+        _GID: str(status.st_gid),
+        _MODIFIED: str(status.st_mtime_ns),
+    }
+    carried: dict[str, Any] = {}
+    xattrs: dict[str, str] = {}
+    with suppress(OSError):
+        for name in sorted(os.listxattr(content)):
+            value = os.getxattr(content, name)
+            if name == _CARRIER:
+                with suppress(ValueError):
+                    carried = json.loads(value)
+            elif name.startswith("user."):
+                xattrs[name] = base64.b64encode(value).decode("ascii")
+    if xattrs:
+        metadata[_XATTRS] = base64.b64encode(json.dumps(xattrs).encode()).decode("ascii")
+    return {**carried.get("metadata", {}), **metadata}, carried
+
+
+def write_attributes(
+    descriptor: int, info: ObjectInfo | None, metadata: Mapping[str, str] | None
+) -> None:
+    """Give an open new file what `info` and `metadata` say; owner and xattrs where permitted."""
+    given = {**(info.metadata if info else {}), **(metadata or {})}
+    with suppress(PermissionError, ValueError):
+        if _UID in given and _GID in given:
+            os.fchown(descriptor, int(given[_UID]), int(given[_GID]))
+    with suppress(ValueError):
+        os.fchmod(descriptor, int(given.get(_MODE, "0644"), 8) & 0o777)
+    carrier = {
+        "metadata": {name: value for name, value in given.items() if name not in _OF_THE_FILE},
+        "headers": dict(info.headers) if info else {},
+        "tags": dict(info.tags) if info else {},
+    }
+    xattrs = _decode_xattrs(given.get(_XATTRS))
+    if any(carrier.values()):
+        xattrs[_CARRIER] = json.dumps(carrier).encode()
+    for name, value in xattrs.items():
+        with suppress(OSError):
+            os.setxattr(descriptor, name, value)
+    modified_ns = _modified_ns(given, info)
+    if modified_ns is not None:
+        os.utime(descriptor, ns=(modified_ns, modified_ns))
+
+
+def _decode_xattrs(text: str | None) -> dict[str, bytes]:
+    if text is None:
+        return {}
+    try:
+        decoded = json.loads(base64.b64decode(text))
+        return {
+            name: base64.b64decode(value)
+            for name, value in decoded.items()
+            if name.startswith("user.") and name != _CARRIER
+        }
+    except (ValueError, AttributeError, TypeError):
+        # Someone else's metadata of the same name; it says nothing to us.
+        return {}
+
+
+def _modified_ns(given: Mapping[str, str], info: ObjectInfo | None) -> int | None:
+    if given.get(_MODIFIED, "").isdigit():
+        return int(given[_MODIFIED])
+    if info is None:
+        return None
+    return (
+        (info.last_modified - dt.datetime.fromtimestamp(0, dt.UTC))
+        // dt.timedelta(microseconds=1)
+        * 1000
+    )

@@ -1,0 +1,161 @@
+"""Where a file location may reach: allowed roots, keys to paths, links into tiers."""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from cloudflux.errors import ConfigurationError, LocationRefused, NotSupported, PermissionDenied
+from cloudflux.storage.keys import printable
+
+TIERS_NAME = ".cloudflux-tiers"
+"""Directory in each tier root; below it each location has a directory of its own."""
+OWN_NAMES = ".cloudflux-"
+"""Names that begin so are ours (temporary files, tiers); listings never show them."""
+
+
+@dataclass(frozen=True, slots=True)
+class TierRoot:
+    """A tier of a file location."""
+
+    uri: str
+    path: Path
+    contents: Path
+    """Where this location's content in this tier lives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A key resolved to the regular file that holds its content."""
+
+    path: Path
+    """The name that the key stands for."""
+    content: Path
+    status: os.stat_result
+    """Of the content."""
+    tier: TierRoot | None
+    """The tier that a link leads to; None at home."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A name that is no object, with the reason."""
+
+    reason: str
+
+
+class Paths:
+    """The paths of one location, checked once when it is opened."""
+
+    def __init__(self, uri: str, file_roots: Sequence[str], tier_roots: Sequence[str]) -> None:
+        """Raises ConfigurationError, LocationRefused."""
+        self.root = allowed_path(uri, file_roots)
+        identity = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]
+        own = f"{self.root.name or 'root'}-{identity}"
+        self.uri = path_uri(self.root)
+        self.home_uri = self.uri
+        tiers = []
+        for tier_uri in tier_roots:
+            path = allowed_path(tier_uri, file_roots)
+            if path == self.root or path in self.root.parents:
+                # This tier is where the location lies: its files are at home there.
+                self.home_uri = tier_uri.rstrip("/")
+            else:
+                tiers.append(TierRoot(tier_uri.rstrip("/"), path, path / TIERS_NAME / own))
+        self.tiers = tuple(sorted(tiers, key=lambda tier: len(tier.path.parts), reverse=True))
+
+    def path(self, key: str) -> Path:
+        """The path of a key. Raises NotSupported, or PermissionDenied for a link in the way."""
+        segments = key.split("/")
+        if not key or "\0" in key or any(segment in ("", ".", "..") for segment in segments):
+            raise NotSupported(
+                f"{printable(key)!r} is no safe path; empty, . and .. segments are refused",
+                backend="file",
+                key=key,
+            )
+        if any(segment.startswith(OWN_NAMES) for segment in segments):
+            raise NotSupported(
+                f"{printable(key)}: names that begin with {OWN_NAMES} are CloudFlux's own",
+                backend="file",
+                key=key,
+            )
+        path = self.root.joinpath(*segments)
+        parent = path.parent
+        if parent != self.root and Path(os.path.realpath(parent)) != parent:
+            raise PermissionDenied(
+                f"{printable(key)}: a directory on the way is a symbolic link; it is not followed",
+                backend="file",
+                key=key,
+            )
+        return path
+
+    def resolve(self, path: Path) -> Found | Entry:
+        """What a path is. Raises OSError (FileNotFoundError when nothing is there)."""
+        status = path.lstat()
+        if stat.S_ISLNK(status.st_mode):
+            return self._resolve_link(path)
+        if not stat.S_ISREG(status.st_mode):
+            return Entry("is no regular file (a device, pipe, socket or directory)")
+        if status.st_nlink > 1:
+            return Entry(f"has {status.st_nlink} hard links; moving one name would split them")
+        return Found(path, path, status, None)
+
+    def storage_class(self, found: Found) -> str:
+        """The root that holds the content, as a URI."""
+        return found.tier.uri if found.tier else self.home_uri
+
+    def tier(self, target: str) -> TierRoot | None:
+        """The tier with this URI; None is home. Raises NotSupported for an unknown one."""
+        wanted = target.rstrip("/")
+        if wanted in (self.home_uri, self.uri):
+            return None
+        for tier in self.tiers:
+            if wanted in (tier.uri, path_uri(tier.path)):
+                return tier
+        known = ", ".join([self.home_uri, *(tier.uri for tier in self.tiers)])
+        raise NotSupported(f"{target} is no tier of {self.uri}; use one of {known}", backend="file")
+
+    def _resolve_link(self, path: Path) -> Found | Entry:
+        content = Path(os.path.realpath(path))
+        tier = next((tier for tier in self.tiers if tier.path in content.parents), None)
+        if tier is None:
+            inside = self.root in content.parents
+            where = "inside the location" if inside else "out of the location"
+            return Entry(f"is a symbolic link {where}; links are not followed")
+        if TIERS_NAME in content.relative_to(tier.path).parts and (
+            tier.contents not in content.parents
+        ):
+            return Entry("is a symbolic link to another location's content")
+        try:
+            status = content.lstat()
+        except OSError:
+            return Entry(f"is a link to {tier.uri} whose content is missing")
+        if not stat.S_ISREG(status.st_mode):
+            return Entry("is a symbolic link to something that is no regular file")
+        return Found(path, content, status, tier)
+
+
+def allowed_path(uri: str, file_roots: Iterable[str]) -> Path:
+    """The real path of a file URI. Raises LocationRefused outside `file_roots`."""
+    scheme, separator, rest = uri.partition("://")
+    if scheme != "file" or not separator or not rest.startswith("/"):
+        raise ConfigurationError(f"{uri}: write file:// and an absolute path, as file:///srv/data")
+    given = os.fsdecode(unquote_to_bytes(rest))
+    if "\0" in given or ".." in given.split("/"):
+        raise LocationRefused(f"{uri}: .. is refused; write the path out")
+    path = Path(os.path.realpath(given))
+    roots = [Path(os.path.realpath(root)) for root in file_roots]
+    if not any(path == root or root in path.parents for root in roots):
+        raise LocationRefused(
+            f"{uri}: outside the directories that the operator's settings allow for this "
+            "namespace; ask for it to be added to file_roots"
+        )
+    return path
+
+
+def path_uri(path: Path) -> str:
+    """The URI of a path."""
+    return "file://" + quote_from_bytes(os.fsencode(path), safe="/")

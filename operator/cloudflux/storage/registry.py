@@ -1,0 +1,41 @@
+"""Opens the store of a location by its scheme; a vendor's SDK is imported only when used."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from cloudflux.api.tasks import StoreRef
+from cloudflux.errors import ConfigurationError
+from cloudflux.storage.interface import Store
+
+Opener = Callable[[StoreRef, Sequence[str]], Store]
+
+
+def _open_s3(ref: StoreRef, tier_roots: Sequence[str]) -> Store:
+    from cloudflux.storage.s3 import S3Store
+
+    if tier_roots:
+        raise ConfigurationError(f"{ref.uri}: tier roots belong to file:// locations only")
+    return S3Store.from_ref(ref)
+
+
+def _open_file(ref: StoreRef, tier_roots: Sequence[str]) -> Store:
+    from cloudflux.storage.file import FileStore
+
+    return FileStore(ref.uri, file_roots=ref.file_roots, tier_roots=tier_roots)
+
+
+SCHEMES: Mapping[str, Opener] = {"s3": _open_s3, "file": _open_file}
+"""Every scheme that a location's uri can have."""
+
+
+def open_store(ref: StoreRef, *, tier_roots: Sequence[str] = ()) -> Store:
+    """Open the store of `ref`; for file locations, `tier_roots` are the roots of its tiers.
+
+    Opening makes no request. Raises ConfigurationError, or LocationRefused for a path
+    outside the directories that the operator's settings allow.
+    """
+    scheme, separator, _ = ref.uri.partition("://")
+    opener = SCHEMES.get(scheme.lower()) if separator else None
+    if opener is None:
+        known = ", ".join(f"{name}://" for name in sorted(SCHEMES))
+        raise ConfigurationError(f"{ref.uri}: unknown scheme; use one of {known}")
+    return opener(ref, tier_roots)

@@ -1,0 +1,159 @@
+"""Translates botocore's errors into ours, once. No response body and no secret passes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from botocore import exceptions as boto
+from urllib3 import exceptions as http
+
+from cloudflux.errors import (
+    ConfigurationError,
+    ContainerNotFound,
+    CredentialsInvalid,
+    NotSupported,
+    ObjectArchived,
+    ObjectNotFound,
+    PermissionDenied,
+    PreconditionFailed,
+    QuotaExceeded,
+    StorageError,
+    Throttled,
+    Unavailable,
+)
+from cloudflux.storage.keys import printable
+
+ACTIONS = {
+    "HeadBucket": "s3:ListBucket",
+    "ListObjectsV2": "s3:ListBucket",
+    "HeadObject": "s3:GetObject",
+    "GetObject": "s3:GetObject",
+    "GetObjectTagging": "s3:GetObjectTagging",
+    "PutObject": "s3:PutObject (and s3:PutObjectTagging where objects have tags)",
+    "CreateMultipartUpload": "s3:PutObject (and s3:PutObjectTagging where objects have tags)",
+    "UploadPart": "s3:PutObject",
+    "UploadPartCopy": "s3:GetObject and s3:PutObject",
+    "CompleteMultipartUpload": "s3:PutObject",
+    "AbortMultipartUpload": "s3:AbortMultipartUpload",
+    "ListMultipartUploads": "s3:ListBucketMultipartUploads",
+    "CopyObject": "s3:GetObject, s3:PutObject, s3:GetObjectTagging and s3:PutObjectTagging",
+    "DeleteObject": "s3:DeleteObject",
+}
+"""IAM action that each operation needs, to be named when access is denied."""
+
+_BY_CODE: dict[str, type[StorageError]] = {
+    "NoSuchBucket": ContainerNotFound,
+    "NoSuchKey": ObjectNotFound,
+    "NotFound": ObjectNotFound,
+    "NoSuchUpload": ObjectNotFound,
+    "InvalidAccessKeyId": CredentialsInvalid,
+    "SignatureDoesNotMatch": CredentialsInvalid,
+    "InvalidToken": CredentialsInvalid,
+    "ExpiredToken": CredentialsInvalid,
+    "AuthorizationHeaderMalformed": CredentialsInvalid,
+    "InvalidClientTokenId": CredentialsInvalid,
+    "XAmzContentSHA256Mismatch": Unavailable,
+    "AccessDenied": PermissionDenied,
+    "PreconditionFailed": PreconditionFailed,
+    "ConditionalRequestConflict": PreconditionFailed,
+    "OperationAborted": Throttled,
+    "InvalidObjectState": ObjectArchived,
+    "SlowDown": Throttled,
+    "Throttling": Throttled,
+    "RequestLimitExceeded": Throttled,
+    "TooManyRequests": Throttled,
+    "RequestTimeout": Unavailable,
+    "NotImplemented": NotSupported,
+    "InvalidStorageClass": NotSupported,
+    "QuotaExceeded": QuotaExceeded,
+    "EntityTooLarge": NotSupported,
+    "XMinioStorageFull": QuotaExceeded,
+}
+_BY_STATUS: dict[int, type[StorageError]] = {
+    401: CredentialsInvalid,
+    403: PermissionDenied,
+    404: ObjectNotFound,
+    409: PreconditionFailed,
+    412: PreconditionFailed,
+    429: Throttled,
+    500: Unavailable,
+    501: NotSupported,
+    502: Unavailable,
+    503: Throttled,
+    504: Unavailable,
+    507: QuotaExceeded,
+}
+_ADVICE: dict[type[StorageError], str] = {
+    ContainerNotFound: "the bucket does not exist; create it or correct the uri",
+    ObjectNotFound: "the object does not exist",
+    CredentialsInvalid: "the key is wrong, unknown or expired; correct the Secret of credentialsSecretRef",
+    PreconditionFailed: "the object changed or exists already; list again",
+    ObjectArchived: "the object is archived; restore it before it is read or moved",
+    Throttled: "the server asks to slow down; it is tried again",
+    Unavailable: "the server answered with an error; it is tried again",
+    NotSupported: "the server does not support this request",
+    QuotaExceeded: "the storage is full; free space or raise the quota",
+}
+
+
+@contextmanager
+def translated(operation: str, key: str = "", *, bucket: str = "") -> Iterator[None]:
+    """Raise every botocore error of the block as one of `cloudflux.errors`."""
+    try:
+        yield
+    except boto.ClientError as error:
+        raise translate(error, operation, key, bucket) from None
+    except (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError):
+        raise CredentialsInvalid(
+            f"S3 {operation}: no credentials are found for the operator's own identity; "
+            "set credentialsSecretRef or give the operator a role",
+            backend="s3",
+            operation=operation,
+        ) from None
+    except boto.ParamValidationError:
+        raise ConfigurationError(
+            f"S3 {operation} {_where(bucket, key)}: the bucket name, key or metadata is not valid"
+        ) from None
+    except (
+        boto.HTTPClientError,
+        boto.IncompleteReadError,
+        http.HTTPError,
+        ConnectionError,
+    ) as error:
+        raise Unavailable(
+            f"S3 {operation} {_where(bucket, key)}: the endpoint does not answer "
+            f"({type(error).__name__}); check endpoint, region and network",
+            backend="s3",
+            operation=operation,
+            key=key,
+        ) from None
+    except boto.BotoCoreError as error:
+        raise StorageError(
+            f"S3 {operation} {_where(bucket, key)}: {type(error).__name__}",
+            backend="s3",
+            operation=operation,
+            key=key,
+        ) from None
+
+
+def translate(error: boto.ClientError, operation: str, key: str, bucket: str) -> StorageError:
+    """The error of a response: by its code, else by its HTTP status."""
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    kind = _BY_CODE.get(code) or _BY_STATUS.get(status) or StorageError
+    if kind is ObjectNotFound and not key and operation in ("HeadBucket", "ListObjectsV2"):
+        kind = ContainerNotFound
+    if kind is PermissionDenied:
+        advice = f"access denied; allow {ACTIONS.get(operation, operation)}"
+    else:
+        advice = _ADVICE.get(kind, "the request failed")
+    shown = code if code.isalnum() else str(status)
+    return kind(
+        f"S3 {operation} {_where(bucket, key)}: {advice} ({shown})",
+        backend="s3",
+        operation=operation,
+        key=key,
+    )
+
+
+def _where(bucket: str, key: str) -> str:
+    return f"s3://{bucket}/{printable(key)}" if key else f"s3://{bucket}"
