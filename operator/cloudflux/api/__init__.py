@@ -1,0 +1,1 @@
+"""The three resources, their vocabulary and what is generated from them."""

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
+from pydantic.config import JsonDict
 
 GROUP = "cloudflux.io"
 VERSION = "v1alpha1"
@@ -17,6 +18,13 @@ Uri = Annotated[
     str, StringConstraints(pattern=r"^[a-z][a-z0-9+.-]*://.*$", min_length=5, max_length=2048)
 ]
 Text = Annotated[str, StringConstraints(max_length=1024)]
+
+
+CONDITIONS_BY_TYPE: JsonDict = {
+    "x-kubernetes-list-type": "map",
+    "x-kubernetes-list-map-keys": ["type"],
+}
+"""How the API server merges a list of conditions."""
 
 
 class Model(BaseModel):
@@ -44,16 +52,24 @@ class ConditionStatus(StrEnum):
 class Condition(StatusModel):
     """One standard condition (metav1.Condition); a list-map keyed by type."""
 
-    type: Annotated[str, StringConstraints(max_length=316)] = Field(description="Type of condition.")
+    type: Annotated[str, StringConstraints(max_length=316)] = Field(
+        description=(
+            "Type of the condition; the list is in docs/reference/conditions-and- reasons.md."
+        )
+    )
     status: ConditionStatus = Field(description="True, False or Unknown.")
     reason: Annotated[str, StringConstraints(min_length=1, max_length=1024)] = Field(
-        description="Machine-readable reason of the last transition."
+        description="Why, in one word that programs can rely on."
     )
     message: Annotated[str, StringConstraints(max_length=4096)] = Field(
         default="", description="What happened and what to do next, for people."
     )
-    observed_generation: int = Field(default=0, description="Generation this condition is about.")
-    last_transition_time: dt.datetime = Field(description="When status last changed.")
+    observed_generation: int = Field(
+        default=0, description="metadata.generation of the spec that this condition is about."
+    )
+    last_transition_time: dt.datetime = Field(
+        description="When status last changed from one value to another."
+    )
 
 
 class SecretRef(Model):
@@ -79,14 +95,19 @@ class Tier(StrEnum):
 class Location(Model):
     """Where data is and how it is reached."""
 
-    uri: Uri = Field(description="s3://bucket/prefix or file:///directory.")
+    uri: Uri = Field(description="Where the data is: s3://bucket/prefix or file:///directory.")
     endpoint: Annotated[str, StringConstraints(max_length=2048)] | None = Field(
-        default=None, description="URL of an S3-compatible endpoint; absent means the provider's."
+        default=None,
+        description="URL of an S3-compatible server, as in https://host:port. Absent: AWS.",
     )
     region: Annotated[str, StringConstraints(max_length=64)] | None = Field(
-        default=None, description="Region, for prices and signatures."
+        default=None, description="Region, for signatures and prices."
     )
     credentials_secret_ref: SecretRef | None = Field(
         default=None,
-        description="Secret with accessKeyId and secretAccessKey, labelled cloudflux.io/credentials.",
+        description=(
+            "Secret in this namespace with the keys accessKeyId and secretAccessKey; it "
+            "must carry the label cloudflux.io/credentials. Absent: the operator's own "
+            "identity, where its settings grant that."
+        ),
     )

@@ -6,7 +6,17 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from cloudflux.api.common import Condition, LocalRef, Location, Model, Money, StatusModel, Text, Tier
+from cloudflux.api.common import (
+    CONDITIONS_BY_TYPE,
+    Condition,
+    LocalRef,
+    Location,
+    Model,
+    Money,
+    StatusModel,
+    Text,
+    Tier,
+)
 
 
 class Phase(StrEnum):
@@ -44,176 +54,364 @@ class RetentionPolicy(StrEnum):
 class SourceRetention(Model):
     """What happens to the source of a location move."""
 
-    policy: RetentionPolicy = Field(default=RetentionPolicy.RETAIN, description="Delete or Retain.")
-    grace_seconds: int = Field(default=3600, ge=0, le=31_536_000, description="Kept so long.")
+    policy: RetentionPolicy = Field(
+        default=RetentionPolicy.RETAIN,
+        description=(
+            "Delete: delete the source after the grace time, object by object. Retain: keep it."
+        ),
+    )
+    grace_seconds: int = Field(
+        default=3600,
+        ge=0,
+        le=31_536_000,
+        description=(
+            "For how many seconds after the switch the source is kept at least, so that "
+            "readers can follow."
+        ),
+    )
 
 
 class Target(Model):
     """Where to; exactly one of the three."""
 
-    tier: Tier | None = Field(default=None, description="Tier of the policy named by policyRef.")
-    storage_class: Annotated[str, StringConstraints(max_length=64)] | None = Field(
-        default=None, description="Storage class, changed in place."
+    tier: Tier | None = Field(
+        default=None,
+        description="To the storage class or directory that the policy gives this tier, in place.",
     )
-    location: Location | None = Field(default=None, description="Another location for all of it.")
+    storage_class: Annotated[str, StringConstraints(max_length=64)] | None = Field(
+        default=None, description="To this storage class, in place, as in GLACIER_IR."
+    )
+    location: Location | None = Field(
+        default=None,
+        description="To another place; the whole data set moves and is switched to it.",
+    )
 
 
 class Selection(Model):
     """Which objects; only for in-place changes."""
 
     recommendation: Annotated[str, StringConstraints(max_length=64)] | None = Field(
-        default=None, description="Id of a recommendation of the data set: exactly its objects."
+        default=None,
+        description="Exactly the objects of this recommendation (its id in the data set's status).",
     )
     prefix: Annotated[str, StringConstraints(max_length=1024)] | None = Field(
-        default=None, description="Only keys that start so."
+        default=None, description="Only objects whose key, relative to the data set, starts so."
     )
-    min_size_bytes: int | None = Field(default=None, ge=0, description="Only objects this large.")
-    idle_days: int | None = Field(default=None, ge=1, le=36500, description="Only unread so long.")
+    min_size_bytes: int | None = Field(
+        default=None, ge=0, description="Only objects of at least so many bytes."
+    )
+    idle_days: int | None = Field(
+        default=None,
+        ge=1,
+        le=36500,
+        description="Only objects that were not read for so many days.",
+    )
 
 
 class Execution(Model):
     """How hard it works."""
 
-    parallelism: int = Field(default=4, ge=1, le=256, description="Objects at a time.")
-    bandwidth_bytes_per_second: int | None = Field(default=None, ge=1, description="Limit.")
+    parallelism: int = Field(
+        default=4, ge=1, le=256, description="How many objects are moved at a time."
+    )
+    bandwidth_bytes_per_second: int | None = Field(
+        default=None,
+        ge=1,
+        description="How many bytes a second are moved at most. Absent: no limit.",
+    )
 
 
 class Retry(Model):
     """How failures are retried."""
 
-    max_attempts: int = Field(default=6, ge=1, le=100, description="Attempts of a step.")
-    initial_backoff_seconds: int = Field(default=10, ge=1, le=3600, description="First wait.")
-    max_backoff_seconds: int = Field(default=600, ge=1, le=86400, description="Longest wait.")
+    max_attempts: int = Field(
+        default=6, ge=1, le=100, description="How many times a step is tried before the job fails."
+    )
+    initial_backoff_seconds: int = Field(
+        default=10,
+        ge=1,
+        le=3600,
+        description="Seconds to wait before the second attempt; doubled each time.",
+    )
+    max_backoff_seconds: int = Field(
+        default=600, ge=1, le=86400, description="Seconds to wait at most."
+    )
 
 
 class Budget(Model):
     """Refuse a plan that is dearer or larger."""
 
-    max_cost: Money | None = Field(default=None, description="One-off cost at most.")
-    max_bytes: int | None = Field(default=None, ge=0, description="Bytes at most.")
+    max_cost: Money | None = Field(
+        default=None, description="What the move may cost at most, in the currency of the prices."
+    )
+    max_bytes: int | None = Field(
+        default=None, ge=0, description="How many bytes may be moved at most."
+    )
 
 
 class MigrationJobSpec(Model):
     """What to move; immutable but for suspend, cancel, approval and priority."""
 
-    data_set_ref: LocalRef = Field(description="The data set.")
-    policy_ref: LocalRef | None = Field(default=None, description="Policy that gives tiers a meaning.")
-    target: Target = Field(description="Where to.")
-    selection: Selection | None = Field(default=None, description="Which objects; absent: all.")
-    execution: Execution = Field(default_factory=Execution, description="How hard it works.")
-    verify: VerifyMethod = Field(default=VerifyMethod.CHECKSUM, description="What counts as proof.")
-    source_retention: SourceRetention = Field(default_factory=SourceRetention, description="Source.")
-    retry: Retry = Field(default_factory=Retry, description="Retries.")
-    active_deadline_seconds: int | None = Field(default=None, ge=1, description="Fails after so long.")
-    progress_deadline_seconds: int = Field(default=3600, ge=10, le=604800, description="Stalled after.")
-    budget: Budget | None = Field(default=None, description="Bounds of the plan.")
-    ttl_seconds_after_finished: int | None = Field(default=None, ge=0, description="Deleted after.")
-    require_approval: bool = Field(default=False, description="Wait for spec.approval.")
-    approval: Annotated[str, StringConstraints(max_length=64)] | None = Field(
-        default=None, description="Hash of the plan that a person approves."
+    data_set_ref: LocalRef = Field(description="The data set to move, in this namespace.")
+    policy_ref: LocalRef | None = Field(
+        default=None,
+        description="The TieringPolicy that says what a tier is. Absent: the one of the data set.",
     )
-    priority: int = Field(default=0, ge=-1000, le=1000, description="Higher goes first.")
-    suspend: bool = Field(default=False, description="True pauses.")
-    cancel: bool = Field(default=False, description="True cancels; can't be taken back.")
+    target: Target = Field(description="Where to: exactly one of tier, storageClass and location.")
+    selection: Selection | None = Field(
+        default=None, description="Which objects; for in-place moves only. Absent: all of them."
+    )
+    execution: Execution = Field(default_factory=Execution, description="How fast the job works.")
+    verify: VerifyMethod = Field(
+        default=VerifyMethod.CHECKSUM,
+        description=(
+            "What counts as proof of a copy. Checksum: one that the server computed. Bytes: "
+            "the copy is read back. Size: the length alone, which proves little."
+        ),
+    )
+    source_retention: SourceRetention = Field(
+        default_factory=SourceRetention,
+        description="What happens to the source of a move to another location.",
+    )
+    retry: Retry = Field(default_factory=Retry, description="How failed steps are tried again.")
+    active_deadline_seconds: int | None = Field(
+        default=None,
+        ge=1,
+        description="The job fails when it is not done after so many seconds. Absent: no limit.",
+    )
+    progress_deadline_seconds: int = Field(
+        default=3600,
+        ge=10,
+        le=604800,
+        description="The job is called Stalled when nothing moves for so many seconds.",
+    )
+    budget: Budget | None = Field(
+        default=None, description="A plan that is dearer or larger than this is refused."
+    )
+    ttl_seconds_after_finished: int | None = Field(
+        default=None,
+        ge=0,
+        description=(
+            "The job is deleted so many seconds after it has finished and its source is "
+            "dealt with. Absent: never."
+        ),
+    )
+    require_approval: bool = Field(
+        default=False,
+        description="True: nothing moves until spec.approval is the hash of the plan.",
+    )
+    approval: Annotated[str, StringConstraints(max_length=64)] | None = Field(
+        default=None,
+        description="The hash of the plan that a person approves: copy status.plan.hash here.",
+    )
+    priority: int = Field(
+        default=0,
+        ge=-1000,
+        le=1000,
+        description="Of the jobs that wait, the one with the highest priority goes first.",
+    )
+    suspend: bool = Field(
+        default=False, description="True pauses the job; false lets it go on where it stopped."
+    )
+    cancel: bool = Field(
+        default=False,
+        description=(
+            "True stops the job for good, as long as it has not begun to switch. It can't "
+            "be taken back."
+        ),
+    )
 
 
 class PlanStatus(StatusModel):
     """What will happen, frozen when shown."""
 
-    hash: str = Field(max_length=64, description="Approve this.")
-    objects: int = Field(ge=0, description="Objects.")
-    bytes: int = Field(ge=0, description="Bytes.")
-    one_off_cost: Money = Field(description="Fees of the move.")
-    savings_per_month: Money = Field(description="Saved a month.")
-    currency: str = Field(default="USD", max_length=3, description="Currency.")
-    price_date: str = Field(default="", max_length=32, description="As-of date of the prices.")
-    duration_seconds: int = Field(ge=0, description="Estimated.")
-    payback_days: int | None = Field(default=None, ge=0, description="Days to payback.")
-    expires_at: dt.datetime | None = Field(default=None, description="New plan after this.")
-    list_uri: str = Field(max_length=2048, description="The list of objects.")
-    warnings: list[Text] = Field(default_factory=list, max_length=10, description="Told before.")
+    hash: str = Field(
+        max_length=64, description="Hash of the plan; to approve it, set spec.approval to this."
+    )
+    objects: int = Field(ge=0, description="Number of objects to move.")
+    bytes: int = Field(ge=0, description="Their size in bytes.")
+    one_off_cost: Money = Field(description="What the move costs, all fees included.")
+    savings_per_month: Money = Field(description="What it saves a month.")
+    currency: str = Field(
+        default="USD", max_length=3, description="Currency of the amounts, such as USD."
+    )
+    price_date: str = Field(default="", max_length=32, description="Date of the prices.")
+    duration_seconds: int = Field(ge=0, description="How long it will take, about, in seconds.")
+    payback_days: int | None = Field(
+        default=None,
+        ge=0,
+        description="Days until the savings have paid for the move; absent if never.",
+    )
+    expires_at: dt.datetime | None = Field(
+        default=None, description="When the plan expires; a new one is made then."
+    )
+    list_uri: str = Field(max_length=2048, description="Where the list of objects is.")
+    warnings: list[Text] = Field(
+        default_factory=list, max_length=10, description="What to know before it starts."
+    )
 
 
 class ProgressStatus(StatusModel):
     """How far it is."""
 
-    percent: int | None = Field(default=None, ge=0, le=100, description="Absent when unknown.")
+    percent: int | None = Field(
+        default=None,
+        ge=0,
+        le=100,
+        description="Share of the bytes that is done, in percent; absent when it can't be known.",
+    )
     objects_total: int = Field(default=0, ge=0, description="Objects in all.")
-    objects_done: int = Field(default=0, ge=0, description="Done.")
-    objects_failed: int = Field(default=0, ge=0, description="Failed.")
-    objects_skipped: int = Field(default=0, ge=0, description="Skipped, with reasons.")
+    objects_done: int = Field(default=0, ge=0, description="Objects done.")
+    objects_failed: int = Field(default=0, ge=0, description="Objects that failed.")
+    objects_skipped: int = Field(
+        default=0, ge=0, description="Objects that were left where they are; failures says why."
+    )
     bytes_total: int = Field(default=0, ge=0, description="Bytes in all.")
-    bytes_done: int = Field(default=0, ge=0, description="Done.")
-    bytes_per_second: int | None = Field(default=None, ge=0, description="Rate.")
-    estimated_remaining_seconds: int | None = Field(default=None, ge=0, description="ETA.")
-    last_updated_time: dt.datetime | None = Field(default=None, description="When.")
+    bytes_done: int = Field(default=0, ge=0, description="Bytes done.")
+    bytes_per_second: int | None = Field(
+        default=None, ge=0, description="Bytes a second at present."
+    )
+    estimated_remaining_seconds: int | None = Field(
+        default=None, ge=0, description="Seconds left, about."
+    )
+    last_updated_time: dt.datetime | None = Field(
+        default=None, description="When this was written."
+    )
 
 
 class StepStatus(StatusModel):
     """One step."""
 
-    name: str = Field(max_length=32, description="Step.")
+    name: str = Field(max_length=32, description="Name of the step.")
     state: str = Field(max_length=32, description="Running, Done or Failed.")
-    started_at: dt.datetime | None = Field(default=None, description="Start.")
-    finished_at: dt.datetime | None = Field(default=None, description="End.")
-    message: Text = Field(default="", description="Result.")
+    started_at: dt.datetime | None = Field(default=None, description="When it started.")
+    finished_at: dt.datetime | None = Field(default=None, description="When it ended.")
+    message: Text = Field(default="", description="What came of it.")
 
 
 class VerificationStatus(StatusModel):
     """Proof."""
 
-    method: str = Field(max_length=64, description="How it was proven.")
-    matched: int = Field(ge=0, description="Objects that match.")
-    mismatched: int = Field(ge=0, description="Objects that don't.")
-    manifest_uri: str = Field(max_length=2048, description="The manifest.")
-    digest: str = Field(max_length=80, description="sha256 of the manifest.")
+    method: str = Field(max_length=64, description="How the copies were proven.")
+    matched: int = Field(ge=0, description="Objects that match their source.")
+    mismatched: int = Field(ge=0, description="Objects that differ from their source.")
+    manifest_uri: str = Field(
+        max_length=2048, description="Where the manifest is: each object and its proof."
+    )
+    digest: str = Field(max_length=80, description="SHA-256 of the manifest.")
 
 
 class Failure(StatusModel):
     """One object that failed."""
 
-    key: str = Field(max_length=3072, description="Key, percent-encoded.")
-    reason: str = Field(max_length=64, description="Reason.")
-    message: Text = Field(default="", description="What to do.")
+    key: str = Field(max_length=3072, description="Key of the object, percent-encoded.")
+    reason: str = Field(max_length=64, description="Why, in one word of the list of reasons.")
+    message: Text = Field(default="", description="What happened and what to do.")
 
 
 class JobPin(StatusModel):
     """The job's own copy of where it reads and writes; a deleted DataSet changes nothing."""
 
-    source: Location = Field(description="Source, resolved.")
-    target: Location = Field(description="Target, resolved; equals source for in-place changes.")
-    source_generation: int = Field(ge=0, description="location.generation when planned.")
-    target_class: str | None = Field(default=None, max_length=253, description="Storage class.")
-    target_root: str | None = Field(default=None, max_length=2048, description="Root of a file tier.")
+    source: Location = Field(description="Where the data is read.")
+    target: Location = Field(
+        description="Where it is written; the same as source for a change in place."
+    )
+    source_generation: int = Field(
+        ge=0, description="status.location.generation of the data set when the plan was made."
+    )
+    target_class: str | None = Field(
+        default=None, max_length=253, description="Storage class to change to."
+    )
+    target_root: str | None = Field(
+        default=None, max_length=2048, description="Root directory of the file tier to move to."
+    )
     data_set_uid: str = Field(max_length=64, description="UID of the data set.")
-    written_generation: int | None = Field(default=None, ge=0, description="Generation after switch.")
+    written_generation: int | None = Field(
+        default=None,
+        ge=0,
+        description="status.location.generation that this job wrote when it switched.",
+    )
 
 
 class MigrationJobStatus(StatusModel):
     """What happened."""
 
-    observed_generation: int = Field(default=0, ge=0, description="Generation seen.")
-    phase: Phase = Field(default=Phase.PENDING, description="Phase, for people.")
-    reason: str | None = Field(default=None, max_length=64, description="Why it is as it is.")
-    message: Text | None = Field(default=None, description="The same in words.")
-    conditions: list[Condition] = Field(default_factory=list, max_length=16, description="Conditions.")
-    source_display: str | None = Field(default=None, max_length=253, description="FROM column.")
-    target_display: str | None = Field(default=None, max_length=253, description="TO column.")
-    progress_display: str | None = Field(default=None, max_length=32, description="PROGRESS column.")
-    objects_display: str | None = Field(default=None, max_length=64, description="OBJECTS column.")
-    bytes_display: str | None = Field(default=None, max_length=64, description="BYTES column.")
-    eta_display: str | None = Field(default=None, max_length=32, description="ETA column.")
-    pin: JobPin | None = Field(default=None, description="Pinned source and target.")
-    plan: PlanStatus | None = Field(default=None, description="The plan.")
-    queue_position: int | None = Field(default=None, ge=1, description="Place in the queue.")
-    progress: ProgressStatus | None = Field(default=None, description="Progress.")
-    steps: list[StepStatus] = Field(default_factory=list, max_length=8, description="Steps.")
-    attempts: int = Field(default=0, ge=0, description="Attempts of the present step.")
-    next_attempt_time: dt.datetime | None = Field(default=None, description="Backing off until.")
-    suspended_from: Phase | None = Field(default=None, description="Phase to resume.")
-    verification: VerificationStatus | None = Field(default=None, description="Proof.")
-    failures: list[Failure] = Field(default_factory=list, max_length=10, description="First failures.")
-    residue: Text | None = Field(default=None, description="What a cancelled job left.")
-    started_at: dt.datetime | None = Field(default=None, description="Start.")
-    completed_at: dt.datetime | None = Field(default=None, description="End.")
-    retire_after: dt.datetime | None = Field(default=None, description="Source kept until.")
+    observed_generation: int = Field(
+        default=0, ge=0, description="metadata.generation of the spec that this status is about."
+    )
+    phase: Phase = Field(
+        default=Phase.PENDING,
+        description="Where the job is in its life, for people; programs read the conditions.",
+    )
+    reason: str | None = Field(
+        default=None, max_length=64, description="Why the job is where it is, in one word."
+    )
+    message: Text | None = Field(
+        default=None, description="The same in a sentence, with what to do next."
+    )
+    conditions: list[Condition] = Field(
+        default_factory=list,
+        max_length=16,
+        json_schema_extra=CONDITIONS_BY_TYPE,
+        description=(
+            "Conditions: Succeeded, Planned, Approved, Copied, Verified, Switched, "
+            "SourceRetired and Stalled."
+        ),
+    )
+    source_display: str | None = Field(
+        default=None, max_length=253, description="Where from, for `kubectl get`."
+    )
+    target_display: str | None = Field(
+        default=None, max_length=253, description="Where to, for `kubectl get`."
+    )
+    progress_display: str | None = Field(
+        default=None, max_length=32, description="Share done, for `kubectl get`."
+    )
+    objects_display: str | None = Field(
+        default=None, max_length=64, description="Objects done of all, for `kubectl get`."
+    )
+    bytes_display: str | None = Field(
+        default=None, max_length=64, description="Bytes done of all, for `kubectl get`."
+    )
+    eta_display: str | None = Field(
+        default=None, max_length=32, description="Time left, for `kubectl get`."
+    )
+    pin: JobPin | None = Field(
+        default=None,
+        description="The job's own copy of where it reads and writes, taken when it was planned.",
+    )
+    plan: PlanStatus | None = Field(default=None, description="What will happen and what it costs.")
+    queue_position: int | None = Field(
+        default=None, ge=1, description="Place in the queue; the first is 1."
+    )
+    progress: ProgressStatus | None = Field(default=None, description="How far it is.")
+    steps: list[StepStatus] = Field(
+        default_factory=list, max_length=8, description="The steps and what came of each."
+    )
+    attempts: int = Field(default=0, ge=0, description="How many times the present step was tried.")
+    next_attempt_time: dt.datetime | None = Field(
+        default=None, description="When the present step is tried again."
+    )
+    suspended_from: Phase | None = Field(
+        default=None, description="The phase that a suspended job goes back to."
+    )
+    verification: VerificationStatus | None = Field(
+        default=None, description="How the copies were proven."
+    )
+    failures: list[Failure] = Field(
+        default_factory=list,
+        max_length=10,
+        description="The first ten objects that failed; the report beside the manifest holds all.",
+    )
+    residue: Text | None = Field(
+        default=None, description="What a cancelled or failed job left behind, and where."
+    )
+    started_at: dt.datetime | None = Field(
+        default=None, description="When it started to move data."
+    )
+    completed_at: dt.datetime | None = Field(
+        default=None, description="When it completed, failed or was cancelled."
+    )
+    retire_after: dt.datetime | None = Field(
+        default=None, description="The source is kept until then."
+    )

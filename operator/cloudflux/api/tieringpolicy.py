@@ -4,9 +4,10 @@ import datetime as dt
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, computed_field
 
-from cloudflux.api.common import Condition, Model, Money, StatusModel, Tier, Uri
+from cloudflux.api.common import CONDITIONS_BY_TYPE, Condition, Model, Money, StatusModel, Tier, Uri
+from cloudflux.api.display import display_amount
 from cloudflux.api.migrationjob import SourceRetention, VerifyMethod
 
 Label = Annotated[str, StringConstraints(max_length=63)]
@@ -31,7 +32,14 @@ class Strategy(StrEnum):
 class Selector(Model):
     """Which data sets, by label; empty selects all of the namespace."""
 
-    match_labels: dict[str, Label] = Field(default_factory=dict, max_length=16, description="Labels.")
+    match_labels: dict[str, Label] = Field(
+        default_factory=dict,
+        max_length=16,
+        description=(
+            "Labels that a data set must carry, all of them. Empty selects every data set "
+            "of the namespace."
+        ),
+    )
 
 
 class TierTarget(Model):
@@ -39,75 +47,201 @@ class TierTarget(Model):
 
     name: Tier = Field(description="Hot, Warm or Cold.")
     s3_storage_class: Annotated[str, StringConstraints(max_length=64)] | None = Field(
-        default=None, description="S3 storage class, for example GLACIER_IR."
+        default=None,
+        description="Storage class of this tier on S3, such as STANDARD_IA or GLACIER_IR.",
     )
-    file_root: Uri | None = Field(default=None, description="file:// directory that holds this tier.")
+    file_root: Uri | None = Field(
+        default=None,
+        description="Directory that holds this tier for file:// data, as in file:///mnt/cold.",
+    )
     max_first_byte_millis: int | None = Field(
-        default=None, ge=0, le=172_800_000, description="Slowest first byte allowed, milliseconds."
+        default=None,
+        ge=0,
+        le=172_800_000,
+        description=(
+            "How long the first byte may take at most, in milliseconds. Slower classes are "
+            "not considered."
+        ),
     )
 
 
 class Rules(Model):
     """Thresholds of the rules strategy."""
 
-    hot_min_reads_per_week: int = Field(default=7, ge=1, le=1_000_000, description="Hot from here.")
-    warm_min_reads_per_month: int = Field(default=1, ge=1, le=1_000_000, description="Warm from here.")
-    cold_min_idle_days: int = Field(default=60, ge=1, le=3650, description="Cold after so many days.")
+    hot_min_reads_per_week: int = Field(
+        default=7, ge=1, le=1_000_000, description="An object with so many reads in 7 days is hot."
+    )
+    warm_min_reads_per_month: int = Field(
+        default=1,
+        ge=1,
+        le=1_000_000,
+        description="An object with so many reads in 30 days is at least warm.",
+    )
+    cold_min_idle_days: int = Field(
+        default=60,
+        ge=1,
+        le=3650,
+        description="An object that was not read for so many days is cold.",
+    )
 
 
 class Guardrails(Model):
     """Bounds that no decision crosses."""
 
-    min_observed_days: int = Field(default=30, ge=1, le=3650, description="History needed.")
-    min_savings_percent: int = Field(default=10, ge=0, le=100, description="Least saving.")
-    min_confidence_percent: int = Field(default=70, ge=0, le=100, description="Least confidence.")
-    min_residence_days: int = Field(default=30, ge=0, le=3650, description="Rest after a move.")
-    max_bytes_per_day: int | None = Field(default=None, ge=1, description="Bytes moved a day at most.")
-    max_one_off_cost: Money | None = Field(default=None, description="Fees of one move at most.")
+    min_observed_days: int = Field(
+        default=30,
+        ge=1,
+        le=3650,
+        description="Nothing moves colder before so many days of reads were observed.",
+    )
+    min_savings_percent: int = Field(
+        default=10,
+        ge=0,
+        le=100,
+        description="What a move must save at least, in percent of the cost of what it moves.",
+    )
+    min_confidence_percent: int = Field(
+        default=70, ge=0, le=100, description="A move needs at least this confidence, in percent."
+    )
+    min_residence_days: int = Field(
+        default=30, ge=0, le=3650, description="An object that was moved rests for so many days."
+    )
+    max_bytes_per_day: int | None = Field(
+        default=None,
+        ge=1,
+        description="So many bytes are moved in a day at most. Absent: no limit.",
+    )
+    max_one_off_cost: Money | None = Field(
+        default=None,
+        description=(
+            "What one move may cost at most, in the currency of the prices. Absent: no limit."
+        ),
+    )
 
 
 class Schedule(Model):
     """When the policy evaluates; absent: after each observation."""
 
-    cron: Annotated[str, StringConstraints(min_length=9, max_length=128)] = Field(description="Cron.")
-    time_zone: Annotated[str, StringConstraints(max_length=64)] = Field(default="UTC", description="Zone.")
+    cron: Annotated[str, StringConstraints(min_length=9, max_length=128)] = Field(
+        description="When to evaluate, as five fields: minute, hour, day, month, day of the week."
+    )
+    time_zone: Annotated[str, StringConstraints(max_length=64)] = Field(
+        default="UTC", description="Time zone of cron, such as Europe/Berlin."
+    )
 
 
 class PolicyMigration(Model):
     """Settings of the jobs that the policy makes."""
 
-    parallelism: int = Field(default=4, ge=1, le=256, description="Objects at a time.")
-    bandwidth_bytes_per_second: int | None = Field(default=None, ge=1, description="Limit.")
-    verify: VerifyMethod = Field(default=VerifyMethod.CHECKSUM, description="What counts as proof.")
-    source_retention: SourceRetention = Field(default_factory=SourceRetention, description="Source.")
+    parallelism: int = Field(
+        default=4, ge=1, le=256, description="How many objects a job moves at a time."
+    )
+    bandwidth_bytes_per_second: int | None = Field(
+        default=None,
+        ge=1,
+        description="How many bytes a second a job moves at most. Absent: no limit.",
+    )
+    verify: VerifyMethod = Field(
+        default=VerifyMethod.CHECKSUM,
+        description="What counts as proof of a copy: Checksum, Bytes (read back) or Size.",
+    )
+    source_retention: SourceRetention = Field(
+        default_factory=SourceRetention,
+        description="What happens to the source of a move to another location.",
+    )
 
 
 class TieringPolicySpec(Model):
     """What the user wants."""
 
-    selector: Selector = Field(default_factory=Selector, description="Which data sets.")
-    mode: PolicyMode = Field(default=PolicyMode.RECOMMEND, description="How far it may go.")
-    tiers: list[TierTarget] = Field(min_length=1, max_length=3, description="Meaning of the tiers.")
-    strategy: Strategy = Field(default=Strategy.COST_OPTIMAL, description="How a tier is chosen.")
-    rules: Rules = Field(default_factory=Rules, description="Thresholds of Rules.")
-    guardrails: Guardrails = Field(default_factory=Guardrails, description="Bounds.")
-    schedule: Schedule | None = Field(default=None, description="When it evaluates.")
-    run_now: Annotated[str, StringConstraints(max_length=64)] | None = Field(
-        default=None, description="Any new value evaluates at once."
+    selector: Selector = Field(
+        default_factory=Selector,
+        description="Which data sets the policy is for. A data set's policyRef goes before it.",
     )
-    migration: PolicyMigration = Field(default_factory=PolicyMigration, description="Its jobs.")
-    suspend: bool = Field(default=False, description="True stops evaluation.")
+    mode: PolicyMode = Field(
+        default=PolicyMode.RECOMMEND,
+        description=(
+            "How far the policy may go. Observe: say what the data costs. Recommend: say "
+            "what would save money. Approve: make jobs that wait for spec.approval. Auto: "
+            "make jobs that run."
+        ),
+    )
+    tiers: list[TierTarget] = Field(
+        min_length=1,
+        max_length=3,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        description="What hot, warm and cold mean on each kind of storage.",
+    )
+    strategy: Strategy = Field(
+        default=Strategy.COST_OPTIMAL,
+        description=(
+            "How a tier is chosen. Rules: by the thresholds in rules. CostOptimal: the "
+            "cheapest tier for the reads that are expected, all fees included."
+        ),
+    )
+    rules: Rules = Field(
+        default_factory=Rules,
+        description=(
+            "Thresholds of the strategy Rules; they also say what is called hot, warm and cold."
+        ),
+    )
+    guardrails: Guardrails = Field(
+        default_factory=Guardrails, description="Bounds that no decision crosses."
+    )
+    schedule: Schedule | None = Field(
+        default=None, description="When the policy evaluates. Absent: after each observation."
+    )
+    run_now: Annotated[str, StringConstraints(max_length=64)] | None = Field(
+        default=None,
+        description="Any new value makes the policy evaluate at once, such as a time or a counter.",
+    )
+    migration: PolicyMigration = Field(
+        default_factory=PolicyMigration, description="Settings of the jobs that the policy makes."
+    )
+    suspend: bool = Field(
+        default=False, description="True stops evaluating; jobs that it made go on."
+    )
 
 
 class TieringPolicyStatus(StatusModel):
     """What the policy did."""
 
-    observed_generation: int = Field(default=0, ge=0, description="Generation seen.")
-    conditions: list[Condition] = Field(default_factory=list, max_length=16, description="Conditions.")
-    data_sets_matched: int = Field(default=0, ge=0, description="Data sets selected.")
-    last_evaluation_time: dt.datetime | None = Field(default=None, description="Last evaluation.")
-    next_evaluation_time: dt.datetime | None = Field(default=None, description="Next evaluation.")
-    last_run_token: str | None = Field(default=None, max_length=64, description="runNow served last.")
-    projected_savings_per_month: Money | None = Field(default=None, description="If all were done.")
-    realised_savings_per_month: Money | None = Field(default=None, description="Of completed jobs.")
-    currency: str | None = Field(default=None, max_length=3, description="Currency.")
+    observed_generation: int = Field(
+        default=0, ge=0, description="metadata.generation of the spec that this status is about."
+    )
+    conditions: list[Condition] = Field(
+        default_factory=list,
+        max_length=16,
+        json_schema_extra=CONDITIONS_BY_TYPE,
+        description="Conditions: Ready.",
+    )
+    data_sets_matched: int = Field(
+        default=0, ge=0, description="Number of data sets that the policy is for."
+    )
+    last_evaluation_time: dt.datetime | None = Field(
+        default=None, description="When it evaluated last."
+    )
+    next_evaluation_time: dt.datetime | None = Field(
+        default=None, description="When it will evaluate next."
+    )
+    last_run_token: str | None = Field(
+        default=None, max_length=64, description="The value of spec.runNow that was served last."
+    )
+    projected_savings_per_month: Money | None = Field(
+        default=None,
+        description="What would be saved a month if every recommendation were carried out.",
+    )
+    realised_savings_per_month: Money | None = Field(
+        default=None, description="What completed jobs save a month."
+    )
+    currency: str | None = Field(
+        default=None,
+        max_length=3,
+        description="Currency of every amount in this status, such as USD.",
+    )
+
+    @computed_field(description="Projected savings a month, for `kubectl get`.")  # type: ignore[prop-decorator]
+    @property
+    def savings_display(self) -> Annotated[str, Field(max_length=64)] | None:
+        """Projected savings with their currency; None while they are not known."""
+        return display_amount(self.projected_savings_per_month, self.currency)

@@ -1,0 +1,157 @@
+"""The rules of the three resources that a type alone can't say, in CEL, for the API server.
+
+Each stands at a path of its kind's schema (`[]` steps into a list). A rule that names
+`oldSelf` bounds what an edit may change. A test sends the API server one object for each
+rule and asserts that it is refused with the rule's message.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One CEL rule and what the API server says when it is broken."""
+
+    rule: str
+    message: str
+
+
+def _unchanged(field: str, *, of: str) -> Rule:
+    """Forbid that a field is added, removed or changed."""
+    return Rule(
+        f"has(self.{field}) == has(oldSelf.{field}) && "
+        f"(!has(self.{field}) || self.{field} == oldSelf.{field})",
+        f"{field} can't be changed; {of}",
+    )
+
+
+_FITS_LABEL = Rule(
+    "size(self.metadata.name) <= 63",
+    "the name must have at most 63 characters, so that it fits in a label",
+)
+
+_LOCATION = (
+    Rule(
+        "self.uri.startsWith('s3://') || self.uri.startsWith('file://')",
+        "uri must start with s3:// or file://; no other kind of storage is supported yet",
+    ),
+    Rule(
+        "!self.uri.startsWith('s3://') || "
+        "self.uri.matches('^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?$')",
+        "uri must name a bucket, as in s3://bucket/prefix",
+    ),
+    Rule(
+        "!self.uri.startsWith('file://') || self.uri.startsWith('file:///')",
+        "uri must be an absolute path, as in file:///directory",
+    ),
+    Rule(
+        "!self.uri.startsWith('file://') || !self.uri.split('/').exists(part, part == '..')",
+        "uri must not contain '..'",
+    ),
+    Rule(
+        "!has(self.endpoint) || self.endpoint.matches('^https?://[^/@]+/?$')",
+        "endpoint must be https://host:port or http://host:port, without path or credentials",
+    ),
+    Rule(
+        "!has(self.endpoint) || self.uri.startsWith('s3://')",
+        "endpoint is for s3:// only",
+    ),
+)
+
+_DATA_SET: dict[str, tuple[Rule, ...]] = {
+    "": (_FITS_LABEL,),
+    "spec": (
+        Rule(
+            "self.location.uri == oldSelf.location.uri",
+            "location.uri can't be changed; move the data with a MigrationJob, "
+            "or make a new DataSet",
+        ),
+        Rule(
+            "!has(self.access) || !has(self.access.sources) || "
+            "self.location.uri.startsWith('file://') || "
+            "!self.access.sources.exists(source, source.type == 'FileAtime')",
+            "FileAtime is for file:// locations only",
+        ),
+        Rule(
+            "!has(self.access) || !has(self.access.sources) || "
+            "self.location.uri.startsWith('s3://') || "
+            "!self.access.sources.exists(source, source.type == 'S3AccessLogs')",
+            "S3AccessLogs is for s3:// locations only",
+        ),
+    ),
+    "spec.location": _LOCATION,
+    "spec.access.sources[]": (
+        Rule(
+            "self.type != 'S3AccessLogs' || has(self.logs)",
+            "S3AccessLogs needs logs: the location where the access logs are delivered",
+        ),
+        Rule("self.type != 'FileAtime' || !has(self.logs)", "FileAtime takes no logs"),
+    ),
+    "spec.access.sources[].logs": _LOCATION,
+}
+
+_TIERING_POLICY: dict[str, tuple[Rule, ...]] = {
+    "": (_FITS_LABEL,),
+    "spec.tiers[]": (
+        Rule(
+            "has(self.s3StorageClass) || has(self.fileRoot)",
+            "a tier needs s3StorageClass, fileRoot or both",
+        ),
+        Rule(
+            "!has(self.fileRoot) || self.fileRoot.startsWith('file:///')",
+            "fileRoot must be an absolute path, as in file:///directory",
+        ),
+        Rule(
+            "!has(self.fileRoot) || !self.fileRoot.split('/').exists(part, part == '..')",
+            "fileRoot must not contain '..'",
+        ),
+    ),
+    "spec.schedule": (
+        Rule(
+            "self.cron.split(' ').size() == 5",
+            "cron must have five fields: minute, hour, day, month and day of the week",
+        ),
+    ),
+}
+
+_IMMUTABLE_JOB_FIELDS = (
+    "dataSetRef", "policyRef", "target", "selection", "execution", "verify", "sourceRetention",
+    "retry", "activeDeadlineSeconds", "progressDeadlineSeconds", "budget",
+    "ttlSecondsAfterFinished", "requireApproval",
+)  # fmt: skip
+
+_MIGRATION_JOB: dict[str, tuple[Rule, ...]] = {
+    "spec": (
+        *(_unchanged(field, of="make a new MigrationJob") for field in _IMMUTABLE_JOB_FIELDS),
+        Rule(
+            "!has(oldSelf.cancel) || !oldSelf.cancel || (has(self.cancel) && self.cancel)",
+            "cancel can't be taken back; make a new MigrationJob",
+        ),
+        Rule(
+            "!has(self.selection) || !has(self.target.location)",
+            "selection is for in-place moves (tier or storageClass) only: "
+            "a move to another location takes the whole data set",
+        ),
+    ),
+    "spec.target": (
+        Rule(
+            "(has(self.tier) ? 1 : 0) + (has(self.storageClass) ? 1 : 0) "
+            "+ (has(self.location) ? 1 : 0) == 1",
+            "give exactly one of tier, storageClass and location",
+        ),
+    ),
+    "spec.target.location": _LOCATION,
+    "spec.retry": (
+        Rule(
+            "self.maxBackoffSeconds >= self.initialBackoffSeconds",
+            "maxBackoffSeconds must not be less than initialBackoffSeconds",
+        ),
+    ),
+}
+
+RULES: dict[str, dict[str, tuple[Rule, ...]]] = {
+    "DataSet": _DATA_SET,
+    "TieringPolicy": _TIERING_POLICY,
+    "MigrationJob": _MIGRATION_JOB,
+}
+"""Rules by kind and path."""
