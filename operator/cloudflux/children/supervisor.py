@@ -263,8 +263,12 @@ class Child:
         self._tell(handle)
 
     def _tell(self, handle: TaskHandle) -> None:
-        if self._on_change is not None:
+        if self._on_change is None:
+            return
+        try:
             self._on_change(handle)
+        except Exception:  # noqa: BLE001 - a listener's bug must not cost the child
+            self._log.exception("listener failed", op=handle.op)
 
 
 class ChildPool:

@@ -136,8 +136,7 @@ class Lease:
     async def hold(self) -> None:
         """Renew until cancelled, every third of the duration. A lost Lease ends the process.
 
-        It counts as lost when somebody else holds it or when it was not renewed in time; a
-        watchdog thread of the event loop's own would be no safer, since writes carry the token.
+        It counts as lost when somebody else holds it or when it was not renewed in time.
         """
         while True:
             await asyncio.sleep(self.seconds / 3)
@@ -150,6 +149,8 @@ class Lease:
                 await self._reread()
             except (KubeError, TimeoutError) as error:
                 self._log.warning("the lease was not renewed", error=str(error) or "timed out")
+            if self._lease is None:
+                return  # lost or released meanwhile; said already
             if not self.held:
                 self._lose(f"it could not be renewed for {self.seconds} s")
                 return

@@ -49,8 +49,7 @@ def spin(request: Say, context: Context) -> Said:
 
 
 OPERATIONS = {
-    f"sample.{function.__name__}": Operation(Say, function)
-    for function in (echo, fail, die, spin)
+    f"sample.{function.__name__}": Operation(Say, function) for function in (echo, fail, die, spin)
 }
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import time
 from collections.abc import Awaitable, Callable
 
@@ -105,9 +106,7 @@ async def test_a_returned_delay_brings_the_key_back() -> None:
     assert times[1] - times[0] >= 0.05
 
 
-async def test_failures_back_off_exponentially_are_logged_once_and_harm_nobody_else(
-    capsys: object,
-) -> None:
+async def test_failures_back_off_exponentially_are_logged_once_and_harm_nobody_else() -> None:
     queue: WorkQueue[str] = WorkQueue(first_backoff_seconds=0.02, max_backoff_seconds=0.1)
     bad: list[float] = []
     good = 0
@@ -121,11 +120,18 @@ async def test_failures_back_off_exponentially_are_logged_once_and_harm_nobody_e
         return None
 
     logged: list[str] = []
-    queue._log = type("Log", (), {"error": lambda _, t, **k: logged.append(t), "info": lambda _, t, **k: logged.append(t)})()  # type: ignore[assignment]
+
+    class Log:
+        def error(self, text: str, **_: object) -> None:
+            logged.append(text)
+
+        info = error
+
+    queue._log = Log()
     queue.add("bad")
     queue.add("good")
     await run_until(queue, reconcile, lambda: good == 2)
-    gaps = [b - a for a, b in zip(bad, bad[1:], strict=False)]
+    gaps = [b - a for a, b in itertools.pairwise(bad)]
     assert gaps[0] >= 0.015
     assert gaps[2] > gaps[0]
     assert logged == ["reconcile failed", "works again"]
