@@ -1,0 +1,279 @@
+"""DataSet: find where the data is, list it, read its signals, have it decided, say so."""
+
+import datetime as dt
+
+from cloudflux.api.common import ConditionStatus, Location, SecretRef
+from cloudflux.api.dataset import DataSetStatus
+from cloudflux.api.tasks import (
+    AccessSourceRef,
+    EvaluateRequest,
+    EvaluateResult,
+    FindMarkerRequest,
+    FindMarkerResult,
+    ScanRequest,
+    ScanResult,
+    TaskError,
+)
+from cloudflux.errors import CloudFluxError, ConfigurationError
+from cloudflux.api.vocabulary import ConditionType
+from cloudflux.handlers import dataset_status as compute
+from cloudflux.handlers.conditions import find as find_condition
+from cloudflux.handlers.locationmap import repair_location_map
+from cloudflux.handlers.locations import check_location
+from cloudflux.handlers.resources import JOB, POLICY, DataSet
+from cloudflux.handlers.runtime import Runtime
+from cloudflux.handlers.selection import Assignment, assign, conflict_message
+from cloudflux.handlers.tasks import Entry, Key
+
+FIND, SCAN, EVALUATE = "Find", "Scan", "Evaluate"
+FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 5, 300
+
+
+async def reconcile(runtime: Runtime, key: Key) -> float | None:
+    """Bring one DataSet a step on; returns seconds until it wants to be seen again."""
+    data_set: DataSet | None = runtime.find(key)
+    if data_set is None:
+        return None
+    now = runtime.clock()
+    if not data_set.status.conditions or (
+        data_set.status.observed_generation != data_set.generation
+    ):
+        await runtime.write_status(data_set, compute.first_visit(data_set, now))
+        return 0.0
+    if data_set.spec.suspend:
+        return await _say_not_ready(runtime, data_set, "Suspended", "spec.suspend is true")
+    entry = runtime.tasks.get(data_set.uid)
+    if entry is not None:
+        return await _serve_task(runtime, data_set, entry)
+    memory = runtime.memory(data_set.uid)
+    if memory.not_before is not None and memory.not_before > now and _same_wish(runtime, data_set):
+        return (memory.not_before - now).total_seconds()
+    try:
+        return await _start_next(runtime, data_set, now)
+    except ConfigurationError as error:
+        return await _failed(runtime, data_set, error.reason, str(error))
+    except CloudFluxError as error:
+        if error.reason == "InternalError":
+            raise
+        return await _failed(runtime, data_set, error.reason, str(error))
+
+
+def active_location(data_set: DataSet) -> Location:
+    """Where the data is now, as a location; the origin while that is not known."""
+    active = data_set.status.location
+    if active is None:
+        return data_set.spec.location
+    secret = active.credentials_secret_name
+    return Location(
+        uri=active.uri,
+        endpoint=active.endpoint,
+        region=active.region,
+        credentials_secret_ref=SecretRef(name=secret) if secret else None,
+    )
+
+
+def assignment(runtime: Runtime, data_set: DataSet) -> Assignment:
+    """The policy that speaks for the data set now."""
+    return assign(runtime.all(POLICY, data_set.namespace), data_set)
+
+
+async def _start_next(runtime: Runtime, data_set: DataSet, now: dt.datetime) -> float | None:
+    """Start what is due: finding the data, a scan, a decision; else say when something will be."""
+    status = data_set.status
+    if status.location is None:
+        source = await runtime.store(data_set.spec.location, data_set.namespace)
+        _start(runtime, data_set, FIND, "mover.find_marker", FindMarkerRequest(source=source))
+        return None
+    await check_location(data_set.spec.location, data_set.namespace, runtime.settings)
+    if _scan_is_due(runtime, data_set, now):
+        _start(runtime, data_set, SCAN, "ingest.scan", await _scan_request(runtime, data_set, now))
+        return None
+    chosen = assignment(runtime, data_set)
+    memory = runtime.memory(data_set.uid)
+    if memory.evaluation_wanted or memory.evaluated_for != fingerprint(chosen):
+        memory.evaluation_wanted, memory.evaluated_for = False, fingerprint(chosen)
+        request = _evaluate_request(runtime, data_set, chosen, now)
+        _start(runtime, data_set, EVALUATE, "brain.evaluate", request)
+        return None
+    await repair_location_map(runtime, data_set)
+    assert status.inventory is not None  # noqa: S101 - else a scan was due
+    interval = runtime.settings.scan_interval_seconds
+    return max(1.0, interval - (now - status.inventory.scanned_at).total_seconds())
+
+
+def fingerprint(chosen: Assignment) -> tuple[str, int]:
+    """What a decision stood on: the policy and its generation."""
+    return (chosen.policy.uid, chosen.policy.generation) if chosen.policy else ("", 0)
+
+
+def _scan_is_due(runtime: Runtime, data_set: DataSet, now: dt.datetime) -> bool:
+    status, memory = data_set.status, runtime.memory(data_set.uid)
+    if status.inventory is None:
+        return True
+    if not _same_wish(runtime, data_set):
+        return True
+    if status.active_migration_ref is not None:
+        return False  # a move is under way; its end asks for a scan
+    if status.history and status.history[0].completed_at > status.inventory.scanned_at:
+        return True
+    if memory.scanned_generation is None:
+        memory.scanned_generation = data_set.generation
+    age_seconds = (now - status.inventory.scanned_at).total_seconds()
+    return age_seconds >= runtime.settings.scan_interval_seconds
+
+
+def _same_wish(runtime: Runtime, data_set: DataSet) -> bool:
+    """Whether nobody asked for a scan since the last one: no new token, no new spec."""
+    seen = runtime.memory(data_set.uid).scanned_generation
+    if seen is not None and seen != data_set.generation:
+        return False
+    token = compute.scan_token(data_set)
+    return token is None or token == data_set.status.served_scan_token
+
+
+def _start(
+    runtime: Runtime,
+    data_set: DataSet,
+    step: str,
+    operation: str,
+    request: FindMarkerRequest | ScanRequest | EvaluateRequest,
+) -> None:
+    runtime.tasks.start(data_set.uid, step, operation, request, data_set.key)
+
+
+async def _scan_request(runtime: Runtime, data_set: DataSet, now: dt.datetime) -> ScanRequest:
+    source = await runtime.store(active_location(data_set), data_set.namespace)
+    sources = []
+    for signal in data_set.spec.access.sources:
+        logs = await runtime.store(signal.logs, data_set.namespace) if signal.logs else None
+        sources.append(AccessSourceRef(type=signal.type, logs=logs))
+    roots = {
+        tier.file_root
+        for policy in runtime.all(POLICY, data_set.namespace)
+        for tier in policy.spec.tiers
+        if tier.file_root
+    }
+    runtime.memory(data_set.uid).scanned_generation = data_set.generation
+    return ScanRequest(
+        data_set_uid=data_set.uid,
+        source=source,
+        sources=tuple(sources),
+        tier_roots=tuple(sorted(roots)),
+        retention_days=data_set.spec.retention.access_history_days,
+        now=now,
+    )
+
+
+def _evaluate_request(
+    runtime: Runtime, data_set: DataSet, chosen: Assignment, now: dt.datetime
+) -> EvaluateRequest:
+    location = active_location(data_set)
+    history = data_set.status.history
+    fresh = find_condition(data_set.status.conditions, ConditionType.ACCESS_HISTORY_FRESH)
+    return EvaluateRequest(
+        data_set_uid=data_set.uid,
+        uri=location.uri,
+        endpoint=location.endpoint,
+        region=location.region,
+        fresh=fresh is not None and fresh.status == ConditionStatus.TRUE,
+        fresh_message=fresh.message if fresh else "",
+        policy=chosen.policy.spec if chosen.policy else None,
+        last_move_at=history[0].completed_at if history else None,
+        price_overlay=runtime.price_overlay,
+        now=now,
+    )
+
+
+async def _serve_task(runtime: Runtime, data_set: DataSet, entry: Entry) -> float | None:
+    """Take what a task brought into the status; nothing while it runs."""
+    if not entry.ended:
+        return None
+    failure = entry.error()
+    if failure is not None:
+        return await _task_failed(runtime, data_set, entry.step, failure)
+    now, memory = runtime.clock(), runtime.memory(data_set.uid)
+    memory.failures, memory.not_before = 0, None
+    if entry.step == FIND:
+        await _locate(runtime, data_set, entry.result(FindMarkerResult), now)
+    elif entry.step == SCAN:
+        status = compute.scanned(data_set, entry.result(ScanResult), now)
+        memory.evaluation_wanted = True
+        await runtime.write_status(data_set, _with_conflict(runtime, data_set, status, now))
+    else:
+        status = compute.evaluated(data_set, entry.result(EvaluateResult), now)
+        status = _with_conflict(runtime, data_set, compute.ready(data_set, status, now), now)
+        await runtime.write_status(data_set, status)
+        _tell_of_decision(runtime, data_set, status)
+    runtime.tasks.forget(data_set.uid)
+    return 0.0
+
+
+async def _locate(
+    runtime: Runtime, data_set: DataSet, found: FindMarkerResult, now: dt.datetime
+) -> None:
+    marker = compute.adoptable(data_set, found.marker)
+    if marker is not None:
+        target = Location(uri=marker.target_uri, endpoint=marker.target_endpoint)
+        await check_location(target, data_set.namespace, runtime.settings)
+    await runtime.write_status(data_set, compute.located(data_set, marker, now))
+    for job in runtime.all(JOB, data_set.namespace):
+        if job.spec.data_set_ref.name == data_set.name:
+            runtime.queue.add(job.key)
+    if marker is not None:
+        message = f"a marker at the origin says that the data is at {marker.target_uri}"
+        runtime.event(data_set, "LocationAdopted", message)
+
+
+def _with_conflict(
+    runtime: Runtime, data_set: DataSet, status: DataSetStatus, now: dt.datetime
+) -> DataSetStatus:
+    """Two policies that select the data set are said on it, too."""
+    conflict = assignment(runtime, data_set).conflict
+    if not conflict:
+        return status
+    message = conflict_message(data_set.name, conflict)
+    runtime.event(data_set, "PolicyConflict", message)
+    return compute.with_condition(
+        status, data_set, ConditionType.READY, ConditionStatus.FALSE, "PolicyConflict",
+        message, now,
+    )  # fmt: skip
+
+
+def _tell_of_decision(runtime: Runtime, data_set: DataSet, status: DataSetStatus) -> None:
+    before = {item.id for item in data_set.status.recommendations}
+    if any(item.id not in before for item in status.recommendations):
+        saved = f"{status.savings_per_month} {status.currency or ''}".strip()
+        first = status.recommendations[0].reason
+        runtime.event(data_set, "SavingsFound", f"{saved} a month can be saved: {first}")
+    chosen = assignment(runtime, data_set).policy
+    if chosen is not None:
+        runtime.queue.add(chosen.key)
+
+
+async def _task_failed(
+    runtime: Runtime, data_set: DataSet, step: str, failure: TaskError
+) -> float | None:
+    runtime.tasks.forget(data_set.uid)
+    if step == EVALUATE:
+        runtime.memory(data_set.uid).evaluation_wanted = True
+    return await _failed(runtime, data_set, failure.reason, failure.message)
+
+
+async def _failed(runtime: Runtime, data_set: DataSet, reason: str, message: str) -> float:
+    """Say what failed, keep the last good values, come back after a growing while."""
+    memory = runtime.memory(data_set.uid)
+    delay = float(min(FIRST_RETRY_SECONDS << memory.failures, LAST_RETRY_SECONDS))
+    memory.failures = min(memory.failures + 1, 16)
+    memory.not_before = runtime.clock() + dt.timedelta(seconds=delay)
+    await _say_not_ready(runtime, data_set, reason, message)
+    return delay
+
+
+async def _say_not_ready(
+    runtime: Runtime, data_set: DataSet, reason: str, message: str
+) -> float | None:
+    status = compute.not_ready(data_set, reason, message, runtime.clock())
+    if status != data_set.status:
+        await runtime.write_status(data_set, status)
+        runtime.event(data_set, reason, message)
+    return None

@@ -1,0 +1,272 @@
+"""MigrationJob: gather facts, have the state machine decide, carry the decision out."""
+
+import asyncio
+
+from cloudflux.api.dataset import ActiveMigrationRef, DataSetStatus, Writers
+from cloudflux.api.migrationjob import JobPin, MigrationJobStatus, Phase
+from cloudflux.api.tasks import TaskError
+from cloudflux.errors import CloudFluxError
+from cloudflux.events.transitions import EventType, cloud_event
+from cloudflux.handlers import pins, requests
+from cloudflux.handlers.admission import FINISHED, HOLDING, MOVING, order
+from cloudflux.handlers.job_facts import gather, sweeping
+from cloudflux.handlers.kube import DATA_SETS, MIGRATION_JOBS, Conflict, NotFound
+from cloudflux.handlers.locationmap import ConfigMapConflict, write_location_map
+from cloudflux.handlers.resolve import in_place
+from cloudflux.handlers.resources import DATA_SET, JOB, DataSet, Job, parse
+from cloudflux.handlers.runtime import Runtime
+from cloudflux.handlers.tasks import Key
+from cloudflux.migration import facts as machine
+from cloudflux.migration.machine import decide
+
+CONFLICT_SECONDS = 0.2
+"""After a compare-and-swap that lost: the watch brings the newer version in about so long."""
+CLAIM_TRIES = 5
+HISTORY_ENTRIES = 10
+
+_EVENT_OF_PHASE = {
+    Phase.PLANNED: EventType.MIGRATION_PLANNED,
+    Phase.QUEUED: EventType.MIGRATION_QUEUED,
+    Phase.COPYING: EventType.MIGRATION_STARTED,
+    Phase.SWITCHING: EventType.MIGRATION_VERIFIED,
+    Phase.COMPLETED: EventType.MIGRATION_COMPLETED,
+    Phase.FAILED: EventType.MIGRATION_FAILED,
+    Phase.CANCELLED: EventType.MIGRATION_CANCELLED,
+}
+
+
+async def reconcile(runtime: Runtime, key: Key) -> float | None:
+    """Bring one MigrationJob a step on; returns seconds until it wants to be seen again."""
+    job: Job | None = runtime.find(key)
+    if job is None or job.deleting:
+        return None
+    facts = await gather(runtime, job, runtime.clock())
+    decision = decide(facts)
+    # let in before anything is awaited: the next job that is looked at must see it
+    pin = (decision.status or job.status).pin
+    if pin is not None and (decision.status or job.status).phase in MOVING:
+        runtime.admitted[job.uid] = pin
+    try:
+        return await _carry_out(runtime, job, facts, decision)
+    except Conflict:
+        await _refresh(runtime, job)
+        return CONFLICT_SECONDS
+    finally:
+        runtime.admitted.pop(job.uid, None)
+
+
+async def _carry_out(
+    runtime: Runtime, job: Job, facts: machine.JobFacts, decision: machine.Decision
+) -> float | None:
+    for action in decision.before:
+        await _act(runtime, job, action)
+    written = job
+    if decision.status is not None:
+        raw = await runtime.write_status(job, decision.status)
+        written = parse(JOB, raw)
+    if isinstance(facts.outcome, machine.Done | machine.Failed):
+        runtime.tasks.forget(job.uid)
+    for action in decision.after:
+        await _act(runtime, written, action)
+    _tell(runtime, job, written)
+    await _tidy(runtime, written)
+    return decision.requeue_after_seconds
+
+
+async def _refresh(runtime: Runtime, job: Job) -> None:
+    """Read job and data set again, so that the next decision stands on what is."""
+    for resource, kind, name in (
+        (MIGRATION_JOBS, JOB, job.name),
+        (DATA_SETS, DATA_SET, job.spec.data_set_ref.name),
+    ):
+        try:
+            runtime.cache.put(kind, await runtime.kube.get(resource, job.namespace, name))
+        except NotFound:
+            continue
+
+
+async def _act(runtime: Runtime, job: Job, action: machine.Action) -> None:
+    match action:
+        case machine.StartTask(_, step):
+            await _start(runtime, job, action.operation, step)
+        case machine.CancelTask():
+            runtime.tasks.cancel(job.uid)
+        case machine.ClaimDataSet():
+            await _claim(runtime, job)
+        case machine.ReleaseClaim():
+            await release_claim(runtime, job.namespace, job.spec.data_set_ref.name, job.uid)
+        case machine.SwitchDataSet():
+            await _switch(runtime, job, action)
+        case machine.WriteConfigMap():
+            await _write_map(runtime, job)
+        case machine.EmitEvent(reason, message):
+            runtime.event(job, reason, message)
+        case machine.DeleteJob():
+            await runtime.kube.delete(MIGRATION_JOBS, job.namespace, job.name, uid=job.uid)
+
+
+async def _start(runtime: Runtime, job: Job, operation: str, step: str) -> None:
+    """Start a task; what keeps it from starting is told to the machine as its failure."""
+    pin = job.status.pin
+    if pin is None:
+        return
+    try:
+        source = await runtime.store(pin.source, job.namespace)
+        target = source
+        if pin.target != pin.source:
+            target = await runtime.store(pin.target, job.namespace)
+    except CloudFluxError as error:
+        failure = TaskError(
+            kind=type(error).__name__, message=str(error), retryable=True, reason=error.reason
+        )
+        runtime.tasks.fail(job.uid, step, failure, job.key)
+        return
+    data_set = _data_set(runtime, job)
+    writers = data_set.spec.writers if data_set else Writers.ACTIVE
+    if step in (machine.COPY, machine.SWITCH):
+        await asyncio.to_thread(_pin, runtime, job, pin, writers, step)
+    base = requests.job_task(job, pin, source, target, writers)
+    request = requests.request_of(step, base, job.spec, job.status, runtime, runtime.clock())
+    runtime.tasks.start(job.uid, step, operation, request, job.key)
+
+
+def _pin(runtime: Runtime, job: Job, pin: JobPin, writers: Writers, step: str) -> None:
+    stage = pins.Stage.RUNNING if step == machine.COPY else pins.Stage.SWITCHING
+    pins.write_pin(
+        runtime.settings.state_dir,
+        pins.Pin(
+            uid=job.uid,
+            name=job.name,
+            namespace=job.namespace,
+            data_set=job.spec.data_set_ref.name,
+            stage=stage,
+            pin=pin,
+            writers=writers,
+            verify=job.spec.verify,
+            parallelism=job.spec.execution.parallelism,
+            written_at=runtime.clock(),
+        ),
+    )
+
+
+def _data_set(runtime: Runtime, job: Job) -> DataSet | None:
+    found: DataSet | None = runtime.find((DATA_SET, job.namespace, job.spec.data_set_ref.name))
+    return found
+
+
+async def _claim(runtime: Runtime, job: Job) -> None:
+    """Claim the data set by compare-and-swap. Raises Conflict when it changed since it was read."""
+    data_set = _data_set(runtime, job)
+    if data_set is None:
+        raise Conflict(f"DataSet {job.spec.data_set_ref.name} is gone")
+    claim = data_set.status.active_migration_ref
+    if claim is not None and claim.uid == job.uid:
+        return
+    ours = ActiveMigrationRef(name=job.name, uid=job.uid)
+    status = data_set.status.model_copy(update={"active_migration_ref": ours})
+    await runtime.write_status(data_set, status)
+
+
+async def release_claim(runtime: Runtime, namespace: str, data_set_name: str, uid: str) -> None:
+    """Free the data set if it is claimed by this job."""
+    for _ in range(CLAIM_TRIES):
+        data_set: DataSet | None = runtime.find((DATA_SET, namespace, data_set_name))
+        claim = data_set.status.active_migration_ref if data_set else None
+        if data_set is None or claim is None or claim.uid != uid:
+            return
+        freed = data_set.status.model_copy(update={"active_migration_ref": None})
+        try:
+            await runtime.write_status(data_set, freed)
+            return
+        except NotFound:
+            return
+        except Conflict:
+            raw = await runtime.kube.get(DATA_SETS, namespace, data_set_name)
+            runtime.cache.put(DATA_SET, raw)
+    raise Conflict(f"DataSet {data_set_name} changes too fast to be freed")
+
+
+async def _switch(runtime: Runtime, job: Job, action: machine.SwitchDataSet) -> None:
+    """Point the data set to its new location, by compare-and-swap. Raises Conflict."""
+    raw = await runtime.kube.get(DATA_SETS, job.namespace, job.spec.data_set_ref.name)
+    runtime.cache.put(DATA_SET, raw)
+    data_set: DataSet = parse(DATA_SET, raw)
+    present = data_set.status.location.generation if data_set.status.location else 0
+    claim = data_set.status.active_migration_ref
+    if present != action.from_generation or claim is None or claim.uid != job.uid:
+        raise Conflict(f"DataSet {data_set.name} was switched or claimed by someone else")
+    await runtime.write_status(data_set, switched(data_set.status, action))
+
+
+def switched(status: DataSetStatus, action: machine.SwitchDataSet) -> DataSetStatus:
+    """The data set's status after the switch: location, history, and the claim freed."""
+    manifest = action.history.manifest_uri
+    older = [entry for entry in status.history if entry.manifest_uri != manifest]
+    return status.model_copy(
+        update={
+            "location": action.location or status.location,
+            "history": [action.history, *older][:HISTORY_ENTRIES],
+            "active_migration_ref": None,
+        }
+    )
+
+
+async def _write_map(runtime: Runtime, job: Job) -> None:
+    data_set = _data_set(runtime, job)
+    if data_set is None:
+        return
+    try:
+        await write_location_map(runtime, data_set)
+    except ConfigMapConflict as error:
+        # the data set is switched already; its own visits say so again until it is mended
+        runtime.event(job, error.reason, str(error))
+
+
+def _tell(runtime: Runtime, before: Job, after: Job) -> None:
+    """Tell of a transition that was written, and wake those who waited for it."""
+    old, new = before.status.phase, after.status.phase
+    if old == new and before.visited:
+        return
+    if new in _EVENT_OF_PHASE:
+        event = cloud_event(
+            _EVENT_OF_PHASE[new],
+            uid=after.uid,
+            generation=after.generation,
+            transition=f"{new.value}:{len(after.status.steps)}",
+            subject=f"{after.namespace}/{after.name}",
+            data=_event_data(after.status),
+            time=runtime.clock(),
+        )
+        runtime.event_log.append(event)
+    if old in HOLDING and new not in HOLDING:
+        wake_waiting(runtime, after)
+
+
+def _event_data(status: MigrationJobStatus) -> dict[str, object]:
+    return {
+        "phase": status.phase.value,
+        "reason": status.reason,
+        "source": status.source_display,
+        "target": status.target_display,
+        "objects": status.plan.objects if status.plan else None,
+        "bytes": status.plan.bytes if status.plan else None,
+    }
+
+
+def wake_waiting(runtime: Runtime, ended: Job) -> None:
+    """Wake the first of the queue, and whoever waited for this data set or place."""
+    runtime.queue.add((DATA_SET, ended.namespace, ended.spec.data_set_ref.name))
+    queued = [job for job in runtime.all(JOB) if job.status.phase == Phase.QUEUED]
+    in_line = sorted((job for job in queued if job.status.reason == "Queued"), key=order)
+    held = [job for job in queued if job.status.reason in ("DataSetBusy", "LocationOverlap")]
+    for job in [*in_line[: runtime.settings.max_running_jobs], *held]:
+        runtime.queue.add(job.key)
+
+
+async def _tidy(runtime: Runtime, job: Job) -> None:
+    """Forget the pin of a job that left nothing to sweep."""
+    ended = job.status.phase in FINISHED and not sweeping(job)
+    if ended and runtime.tasks.get(job.uid) is None and job.status.pin is not None:
+        swept = job.status.phase == Phase.COMPLETED or in_place(job.status.pin)
+        if swept or job.status.residue is not None:
+            await asyncio.to_thread(pins.remove_pin, runtime.settings.state_dir, job.uid)

@@ -1,0 +1,216 @@
+"""Read the world around a MigrationJob into the facts that the state machine decides on."""
+
+import datetime as dt
+from collections.abc import Iterator
+
+from cloudflux.api.common import ConditionStatus
+from cloudflux.api.migrationjob import JobPin, Phase, RetentionPolicy
+from cloudflux.api.vocabulary import ConditionType
+from cloudflux.errors import CloudFluxError, ConfigurationError
+from cloudflux.handlers import locationmap
+from cloudflux.handlers.admission import BEFORE_MOVING, FINISHED, HOLDING, turn
+from cloudflux.handlers.conditions import find, is_true
+from cloudflux.handlers.dataset import active_location, assignment
+from cloudflux.handlers.kube import MIGRATION_JOBS, NotFound
+from cloudflux.handlers.locations import EndpointRefused, check_file, file_roots
+from cloudflux.handlers.overlap import Place, touches
+from cloudflux.handlers.requests import RESULTS
+from cloudflux.handlers.resolve import in_place, resolve
+from cloudflux.handlers.resources import DATA_SET, JOB, POLICY, DataSet, Job, Policy
+from cloudflux.handlers.runtime import Runtime
+from cloudflux.migration import facts as machine
+
+PREPARING = (*BEFORE_MOVING, Phase.SUSPENDED)
+
+
+async def gather(runtime: Runtime, job: Job, now: dt.datetime) -> machine.JobFacts:
+    """Everything a decision stands on. What is raced for is read last, without waiting."""
+    data_set: DataSet | None = runtime.find((DATA_SET, job.namespace, job.spec.data_set_ref.name))
+    stale = await _claim_is_stale(runtime, job, data_set)
+    resolved: JobPin | None = None
+    problem: machine.Problem | None = None
+    taken: str | None = None
+    if data_set is not None and job.status.phase in PREPARING:
+        resolved, problem = await _resolve(runtime, job, data_set)
+        if resolved is not None and not in_place(resolved):
+            taken = await locationmap.conflict(runtime, job.namespace, data_set.name)
+            problem = problem or _target_problem(runtime, resolved)
+    # nothing waits from here on: two jobs must not be let in on the same reading
+    gates = _gates(runtime, job, resolved, taken)
+    return machine.JobFacts(
+        job=machine.Job(
+            uid=job.uid,
+            name=job.name,
+            namespace=job.namespace,
+            generation=job.generation,
+            created_at=job.created,
+            spec=job.spec,
+            status=job.status if job.visited else None,
+        ),
+        data_set=machine.DataSetFacts(
+            data_set.uid, data_set.name, data_set.spec, data_set.status, stale
+        )
+        if data_set is not None
+        else None,
+        resolved=resolved if problem is None else None,
+        problem=problem,
+        gates=gates,
+        outcome=outcome(runtime, job.uid),
+        now=now,
+        source_in_use=_source_in_use(runtime, job),
+        plan_ttl_seconds=runtime.settings.plan_ttl_seconds,
+    )
+
+
+def outcome(runtime: Runtime, uid: str) -> machine.Outcome:
+    """What the job's task does or brought."""
+    entry = runtime.tasks.get(uid)
+    if entry is None:
+        return None
+    if not entry.ended:
+        told, rate = entry.progress()
+        return machine.Running(entry.step, told, rate)
+    failure = entry.error()
+    if failure is not None:
+        return machine.Failed(entry.step, failure)
+    return machine.Done(entry.step, entry.result(RESULTS[entry.step]))
+
+
+async def _claim_is_stale(runtime: Runtime, job: Job, data_set: DataSet | None) -> bool:
+    """Whether the claim's job no longer exists; asked of the API before it is believed."""
+    claim = data_set.status.active_migration_ref if data_set else None
+    if claim is None or claim.uid == job.uid:
+        return False
+    known = runtime.cache.get(JOB, job.namespace, claim.name)
+    if known is not None and known["metadata"]["uid"] == claim.uid:
+        return False
+    try:
+        present = await runtime.kube.get(MIGRATION_JOBS, job.namespace, claim.name)
+    except NotFound:
+        return True
+    return bool(present["metadata"]["uid"] != claim.uid)
+
+
+async def _resolve(
+    runtime: Runtime, job: Job, data_set: DataSet
+) -> tuple[JobPin | None, machine.Problem | None]:
+    """Source and target now, checked with their credentials; or why not."""
+    ready = find(data_set.status.conditions, ConditionType.READY)
+    if data_set.status.location is None:
+        if ready is not None and ready.status == ConditionStatus.FALSE:
+            return None, machine.Problem(ready.reason, f"The data set: {ready.message}")
+        return None, None
+    try:
+        pin = resolve(job, data_set, active_location(data_set), _policy(runtime, job, data_set))
+        await runtime.store(pin.source, job.namespace)
+        if pin.target != pin.source:
+            await runtime.store(pin.target, job.namespace)
+        if pin.target_root is not None:
+            roots = file_roots(runtime.settings, job.namespace)
+            check_file(pin.target_root, roots, job.namespace)
+    except (ConfigurationError, EndpointRefused) as error:
+        return None, machine.Problem(error.reason, str(error), fatal=True)
+    except CloudFluxError as error:
+        return None, machine.Problem(error.reason, str(error))
+    return pin, None
+
+
+def _policy(runtime: Runtime, job: Job, data_set: DataSet) -> Policy | None:
+    if job.spec.policy_ref is not None:
+        found: Policy | None = runtime.find((POLICY, job.namespace, job.spec.policy_ref.name))
+        return found
+    return assignment(runtime, data_set).policy
+
+
+def _target_problem(runtime: Runtime, pin: JobPin) -> machine.Problem | None:
+    """A target that equals, contains or lies inside a data set's location is refused."""
+    target = runtime.place(pin.target.uri, pin.target.endpoint)
+    for other in runtime.all(DATA_SET):
+        location = active_location(other)
+        if touches(target, runtime.place(location.uri, location.endpoint)):
+            own = other.uid == pin.data_set_uid
+            whose = "the data set's own location" if own else "a location in use"
+            return machine.Problem(
+                "LocationOverlap",
+                f"The target {pin.target.uri} equals, contains or lies inside {whose}; "
+                "choose another target.",
+                fatal=True,
+            )
+    return None
+
+
+def _places(runtime: Runtime, pin: JobPin) -> Iterator[Place]:
+    yield runtime.place(pin.source.uri, pin.source.endpoint)
+    if not in_place(pin):
+        yield runtime.place(pin.target.uri, pin.target.endpoint)
+
+
+def _gates(runtime: Runtime, job: Job, resolved: JobPin | None, taken: str | None) -> machine.Gates:
+    moves = runtime.settings.moves
+    if job.status.phase not in BEFORE_MOVING or resolved is None:
+        return machine.Gates(moves=moves, config_map_conflict=taken)
+    now = turn(job, runtime.all(JOB), runtime.admitted, runtime.settings.max_running_jobs)
+    return machine.Gates(
+        moves=moves,
+        slot_available=now.slot_available,
+        queue_position=now.queue_position,
+        overlap=_overlap(runtime, job, resolved),
+        config_map_conflict=taken,
+    )
+
+
+def _overlap(runtime: Runtime, job: Job, pin: JobPin) -> str | None:
+    """Whether another job, of any namespace, works on or keeps a place of ours."""
+    mine = list(_places(runtime, pin))
+    for other in runtime.all(JOB):
+        if other.uid == job.uid:
+            continue
+        held = runtime.admitted.get(other.uid) or _held(other)
+        if held is None or held.data_set_uid == pin.data_set_uid:
+            continue  # jobs of one data set are kept apart by its claim
+        theirs = list(_places(runtime, held))
+        if any(touches(one, another) for one in mine for another in theirs):
+            return "Source or target touches a location that another move works on; it waits."
+    return None
+
+
+def _held(job: Job) -> JobPin | None:
+    """What a job holds: while it may write, and until its source is retired."""
+    if job.status.phase in HOLDING or sweeping(job) or awaits_retirement(job):
+        return job.status.pin
+    return None
+
+
+def sweeping(job: Job) -> bool:
+    """Whether the job ended and still sweeps what it left."""
+    steps = job.status.steps
+    return any(step.name == machine.SWEEP and step.state == "Running" for step in steps)
+
+
+def awaits_retirement(job: Job) -> bool:
+    """Whether the job completed and its source is to be deleted."""
+    status = job.status
+    if status.phase != Phase.COMPLETED or status.pin is None or in_place(status.pin):
+        return False
+    done = any(step.name == machine.RETIRE and step.state == "Done" for step in status.steps)
+    wanted = job.spec.source_retention.policy is RetentionPolicy.DELETE
+    return wanted and not done and not is_true(status.conditions, ConditionType.SOURCE_RETIRED)
+
+
+def _source_in_use(runtime: Runtime, job: Job) -> str | None:
+    """Why the source of a completed move must stay: someone reads or will read it."""
+    pin = job.status.pin
+    if pin is None or not awaits_retirement(job):
+        return None
+    source = runtime.place(pin.source.uri, pin.source.endpoint)
+    for data_set in runtime.all(DATA_SET):
+        location = active_location(data_set)
+        if touches(source, runtime.place(location.uri, location.endpoint)):
+            return "The source is, or overlaps, the location of a data set; it is kept."
+    for other in runtime.all(JOB):
+        held = other.status.pin
+        if other.uid == job.uid or held is None or other.status.phase in FINISHED:
+            continue
+        if any(touches(source, place) for place in _places(runtime, held)):
+            return "The source is, or overlaps, a location of a pending move; it is kept."
+    return None

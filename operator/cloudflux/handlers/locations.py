@@ -1,0 +1,109 @@
+"""Whether a location may be used from a namespace, and what a child needs to open it."""
+
+import asyncio
+import ipaddress
+import os.path
+import socket
+from urllib.parse import unquote, urlsplit
+
+from cloudflux.api.common import Location
+from cloudflux.api.tasks import Credentials, StoreRef
+from cloudflux.errors import CloudFluxError, ConfigurationError, LocationRefused
+from cloudflux.settings import Settings
+
+SCHEMES = ("s3", "file")
+_CLUSTER_SUFFIXES = (".svc", ".cluster.local", ".internal")
+
+
+class EndpointRefused(CloudFluxError):
+    """The endpoint is an address that the settings do not allow."""
+
+    reason = "EndpointRefused"
+
+
+def file_roots(settings: Settings, namespace: str) -> tuple[str, ...]:
+    """Directories that file:// may touch from this namespace, resolved."""
+    granted = (*settings.file_roots.get(namespace, ()), *settings.file_roots.get("*", ()))
+    return tuple(os.path.realpath(root) for root in granted)
+
+
+def check_file(uri: str, roots: tuple[str, ...], namespace: str) -> None:
+    """Raise LocationRefused unless the real path is inside one of the roots."""
+    path = unquote("/" + uri.removeprefix("file://").lstrip("/"))
+    if ".." in path.split("/"):
+        raise LocationRefused(f"{uri} contains '..'; write the path that is meant")
+    real = os.path.realpath(path)
+    if not any(real == root or real.startswith(root.rstrip("/") + "/") for root in roots):
+        where = ", ".join(roots) or "none"
+        raise LocationRefused(
+            f"{uri} is outside the directories that namespace {namespace} may use ({where}); "
+            "an administrator can allow it with CLOUDFLUX_FILE_ROOTS"
+        )
+
+
+def check_scheme(uri: str) -> str:
+    """The scheme of a supported URI. Raises ConfigurationError."""
+    scheme, separator, rest = uri.partition("://")
+    if scheme not in SCHEMES or not separator:
+        raise ConfigurationError(
+            f"{uri}: the scheme must be one of s3:// and file:// in this version"
+        )
+    if scheme == "s3" and not rest.partition("/")[0]:
+        raise ConfigurationError(f"{uri} names no bucket; write s3://bucket/prefix")
+    return scheme
+
+
+def _is_private(address: str) -> bool:
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    return not parsed.is_global
+
+
+async def check_endpoint(endpoint: str, allowed: tuple[str, ...]) -> None:
+    """Raise EndpointRefused for loopback, link-local, private and cluster addresses.
+
+    A name is resolved: one that leads to such an address is refused too. A name that can't be
+    resolved passes; opening it will say that it does not answer.
+    """
+    if endpoint.rstrip("/") in {item.rstrip("/") for item in allowed}:
+        return
+    split = urlsplit(endpoint)
+    host = (split.hostname or "").rstrip(".").lower()
+    if split.scheme not in ("http", "https") or not host:
+        raise ConfigurationError(f"endpoint {endpoint} must be http://host[:port] or https://…")
+    refused = host == "localhost" or "." not in host.strip("[]") or host.endswith(_CLUSTER_SUFFIXES)
+    if not refused:
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(
+                host, None, type=socket.SOCK_STREAM
+            )
+        except OSError:
+            return
+        refused = any(_is_private(str(item[4][0])) for item in found)
+    if refused:
+        raise EndpointRefused(
+            f"endpoint {endpoint} is a loopback, link-local, private or cluster address; "
+            "an administrator can allow it with CLOUDFLUX_ALLOWED_ENDPOINTS"
+        )
+
+
+async def check_location(location: Location, namespace: str, settings: Settings) -> None:
+    """Raise unless this namespace may use this location."""
+    scheme = check_scheme(location.uri)
+    if scheme == "file":
+        check_file(location.uri, file_roots(settings, namespace), namespace)
+    elif location.endpoint:
+        await check_endpoint(location.endpoint, settings.allowed_endpoints)
+
+
+def store_ref(
+    location: Location, namespace: str, settings: Settings, credentials: Credentials | None
+) -> StoreRef:
+    """What a child needs to open the location."""
+    return StoreRef(
+        uri=location.uri,
+        endpoint=location.endpoint,
+        region=location.region,
+        credentials=credentials,
+        ambient=namespace in settings.ambient_namespaces,
+        file_roots=file_roots(settings, namespace) if location.uri.startswith("file://") else (),
+    )

@@ -1,0 +1,101 @@
+"""The mover's requests, from a job's pinned source and target."""
+
+import datetime as dt
+
+from cloudflux.api.dataset import Writers
+from cloudflux.api.migrationjob import JobPin, MigrationJobSpec, MigrationJobStatus
+from cloudflux.api.tasks import (
+    CopyRequest,
+    CopyResult,
+    JobTask,
+    PlanRequest,
+    PlanResult,
+    PrepareSwitchRequest,
+    PrepareSwitchResult,
+    RetireRequest,
+    RetireResult,
+    StoreRef,
+    SweepRequest,
+    SweepResult,
+    Task,
+    VerifyRequest,
+    VerifyResult,
+)
+from cloudflux.handlers.resources import Job
+from cloudflux.handlers.runtime import Runtime
+from cloudflux.migration.facts import COPY, PLAN, RETIRE, SWEEP, SWITCH, VERIFY
+
+RESULTS: dict[str, type[Task]] = {
+    PLAN: PlanResult,
+    COPY: CopyResult,
+    VERIFY: VerifyResult,
+    SWITCH: PrepareSwitchResult,
+    RETIRE: RetireResult,
+    SWEEP: SweepResult,
+}
+
+
+def job_task(
+    job: Job, pin: JobPin, source: StoreRef, target: StoreRef, writers: Writers
+) -> JobTask:
+    """What every request of a job holds."""
+    spec = job.spec
+    return JobTask(
+        job_uid=job.uid,
+        job_name=job.name,
+        namespace=job.namespace,
+        data_set_uid=pin.data_set_uid,
+        data_set_name=spec.data_set_ref.name,
+        source_generation=pin.source_generation,
+        source=source,
+        target=target,
+        target_class=pin.target_class,
+        target_root=pin.target_root,
+        writers=writers,
+        verify=spec.verify,
+        parallelism=spec.execution.parallelism,
+        bandwidth_bytes_per_second=spec.execution.bandwidth_bytes_per_second,
+    )
+
+
+def request_of(
+    step: str,
+    base: JobTask,
+    spec: MigrationJobSpec,
+    status: MigrationJobStatus,
+    runtime: Runtime,
+    now: dt.datetime,
+) -> JobTask:
+    """The request of one step."""
+    common = {name: getattr(base, name) for name in JobTask.model_fields}
+    digest = status.verification.digest if status.verification else ""
+    match step:
+        case "Plan":
+            return PlanRequest(
+                **common, price_overlay=runtime.price_overlay, now=now, **_selection(spec)
+            )
+        case "Copy":
+            return CopyRequest(**common, quiet_seconds=runtime.settings.quiet_seconds)
+        case "Verify":
+            return VerifyRequest(**common)
+        case "Switch":
+            return PrepareSwitchRequest(
+                **common, generation=base.source_generation + 1, manifest_digest=digest
+            )
+        case "Retire":
+            return RetireRequest(**common, manifest_digest=digest)
+        case "Sweep":
+            return SweepRequest(**common)
+    raise ValueError(f"no request for step {step}")
+
+
+def _selection(spec: MigrationJobSpec) -> dict[str, object]:
+    chosen = spec.selection
+    if chosen is None:
+        return {}
+    return {
+        "recommendation": chosen.recommendation,
+        "prefix": chosen.prefix,
+        "min_size_bytes": chosen.min_size_bytes,
+        "idle_days": chosen.idle_days,
+    }

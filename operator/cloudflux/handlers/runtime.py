@@ -1,0 +1,141 @@
+"""What every reconciler is given: the API, what is known of it, the queue, the children."""
+
+import datetime as dt
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from pydantic import BaseModel
+
+from cloudflux.api.common import Location
+from cloudflux.api.migrationjob import JobPin
+from cloudflux.api.tasks import Credentials, StoreRef
+from cloudflux.errors import ConfigurationError
+from cloudflux.events.recorder import Recorder
+from cloudflux.events.transitions import EventLog
+from cloudflux.handlers import overlap
+from cloudflux.handlers.cache import Cache
+from cloudflux.handlers.credentials import SecretNotFound, from_secret, how_to_create
+from cloudflux.handlers.kube import OURS, SECRETS, Forbidden, Kube, NotFound
+from cloudflux.handlers.locations import check_location, store_ref
+from cloudflux.handlers.queue import WorkQueue
+from cloudflux.handlers.resources import Clock, Raw, Resource, dump, parse
+from cloudflux.handlers.tasks import Key, Tasks
+from cloudflux.settings import Settings
+
+PLACE_SECONDS = 30.0
+
+
+def utc_now() -> dt.datetime:
+    """The wall clock."""
+    return dt.datetime.now(dt.UTC)
+
+
+@dataclass(slots=True)
+class Observed:
+    """What this process remembers of a data set between visits; lost at a restart, harmlessly."""
+
+    evaluated_for: tuple[str, int] | None = None
+    """UID and generation of the policy of the last evaluation; ("", 0) for none."""
+    evaluation_wanted: bool = False
+    scanned_generation: int | None = None
+    failures: int = 0
+    not_before: dt.datetime | None = None
+
+
+@dataclass(slots=True)
+class Runtime:
+    """One operator's world. Reconcilers read it, compute, and write through it."""
+
+    settings: Settings
+    kube: Kube
+    cache: Cache
+    queue: WorkQueue[Key]
+    recorder: Recorder
+    event_log: EventLog
+    tasks: Tasks
+    price_overlay: dict[str, object] | None = None
+    clock: Clock = utc_now
+    observed: dict[str, Observed] = field(default_factory=dict)
+    admitted: dict[str, JobPin] = field(default_factory=dict)
+    """Jobs let in whose status may not say so yet."""
+    due_rounds: dict[str, set[str]] = field(default_factory=dict)
+    """By policy: data sets that its last scheduled evaluation still has to act on."""
+    _parsed: dict[Key, Resource[Any, Any]] = field(default_factory=dict)
+    _places: dict[tuple[str, str | None], tuple[float, overlap.Place]] = field(default_factory=dict)
+
+    def find(self, key: Key) -> Resource[Any, Any] | None:
+        """The object as last seen, parsed once per version. Raises ConfigurationError."""
+        kind, namespace, name = key
+        raw = self.cache.get(kind, namespace, name)
+        if raw is None:
+            self._parsed.pop(key, None)
+            return None
+        known = self._parsed.get(key)
+        if known is None or known.resource_version != raw["metadata"].get("resourceVersion"):
+            known = self._parsed[key] = parse(kind, raw)
+        return known
+
+    def all(self, kind: str, namespace: str | None = None) -> Iterator[Resource[Any, Any]]:
+        """All objects of a kind that can be parsed; the others say so at their own visit."""
+        for raw in self.cache.list(kind, namespace):
+            meta = raw["metadata"]
+            try:
+                found = self.find((kind, meta["namespace"], meta["name"]))
+            except ConfigurationError:
+                continue
+            if found is not None:
+                yield found
+
+    def place(self, uri: str, endpoint: str | None) -> overlap.Place:
+        """The comparable form of a location, remembered for half a minute."""
+        now = time.monotonic()
+        known = self._places.get((uri, endpoint))
+        if known is None or now - known[0] > PLACE_SECONDS:
+            known = self._places[uri, endpoint] = (now, overlap.place(uri, endpoint))
+        return known[1]
+
+    async def write_status(self, resource: Resource[Any, Any], status: BaseModel) -> Raw:
+        """Replace the status by compare-and-swap. Raises Conflict when the object changed."""
+        body = {**resource.raw, "status": dump(status)}
+        written = await self.kube.replace_status(OURS[resource.kind], body)
+        return self.cache.put(resource.kind, written)
+
+    def event(self, resource: Resource[Any, Any], reason: str, message: str) -> None:
+        """A Kubernetes event about the object; repeated ones are counted, not repeated."""
+        structlog.get_logger("cloudflux").info(
+            message, reason=reason, kind=resource.kind,
+            namespace=resource.namespace, name=resource.name,
+        )  # fmt: skip
+        self.recorder.event(resource.raw, reason, message)
+
+    def memory(self, uid: str) -> Observed:
+        """What is remembered of a data set."""
+        return self.observed.setdefault(uid, Observed())
+
+    async def credentials(self, location: Location, namespace: str) -> Credentials | None:
+        """The location's credentials, read by name. Raises SecretNotFound or SecretRefused."""
+        if location.credentials_secret_ref is None:
+            return None
+        name = location.credentials_secret_ref.name
+        try:
+            raw = await self.kube.get(SECRETS, namespace, name)
+        except NotFound:
+            raise SecretNotFound(
+                f"Secret {name} does not exist: run {how_to_create(namespace, name)}"
+            ) from None
+        except Forbidden:
+            raise SecretNotFound(
+                f"the operator may not read Secrets of namespace {namespace}: run kubectl -n "
+                f"{namespace} create rolebinding cloudflux-secrets --clusterrole=cloudflux-secrets "
+                "--serviceaccount=cloudflux:cloudflux-operator"
+            ) from None
+        return from_secret(raw, location.endpoint)
+
+    async def store(self, location: Location, namespace: str) -> StoreRef:
+        """The location checked and with its credentials, as a child opens it."""
+        await check_location(location, namespace, self.settings)
+        credentials = await self.credentials(location, namespace)
+        return store_ref(location, namespace, self.settings, credentials)

@@ -1,0 +1,107 @@
+"""What deleted jobs left: found by its pin, swept or said; also after the next start."""
+
+import asyncio
+
+from cloudflux.api.tasks import SweepRequest, SweepResult
+from cloudflux.errors import CloudFluxError
+from cloudflux.handlers import pins
+from cloudflux.handlers.dataset import active_location
+from cloudflux.handlers.job import release_claim
+from cloudflux.handlers.overlap import touches
+from cloudflux.handlers.resolve import in_place
+from cloudflux.handlers.resources import DATA_SET, JOB, Raw
+from cloudflux.handlers.runtime import Runtime
+from cloudflux.handlers.tasks import Key
+from cloudflux.migration.facts import SWEEP
+
+SWEEP_KIND = "Sweep"
+STOPPING_SECONDS = 0.5
+RETRY_SECONDS = 300.0
+
+
+def orphans(runtime: Runtime) -> list[str]:
+    """UIDs of jobs that left a pin and no longer exist. Call once everything is listed."""
+    present = {raw["metadata"]["uid"] for raw in runtime.cache.list(JOB)}
+    return [uid for uid in pins.pinned_jobs(runtime.settings.state_dir) if uid not in present]
+
+
+def sweep_key(uid: str) -> Key:
+    """The queue's key for what a deleted job left."""
+    return (SWEEP_KIND, "", uid)
+
+
+async def reconcile(runtime: Runtime, key: Key) -> float | None:
+    """Stop the deleted job's task, free its data set, remove what it left at the target."""
+    uid = key[2]
+    runtime.admitted.pop(uid, None)
+    entry = runtime.tasks.get(uid)
+    if entry is not None and not entry.ended:
+        if entry.step != SWEEP:
+            runtime.tasks.cancel(uid)
+        return STOPPING_SECONDS
+    left = await asyncio.to_thread(pins.read_pin, runtime.settings.state_dir, uid)
+    if left is None:
+        runtime.tasks.forget(uid)
+        return None
+    if entry is None or entry.step != SWEEP:
+        runtime.tasks.forget(uid)
+        await release_claim(runtime, left.namespace, left.data_set, uid)
+        return await _start(runtime, left, key)
+    failure = entry.error()
+    runtime.tasks.forget(uid)
+    if failure is not None:
+        _say(runtime, left, "ResidueLeft", f"what the deleted job left is there: {failure.message}")
+        return RETRY_SECONDS
+    result = entry.result(SweepResult)
+    kept = left.stage is pins.Stage.SWITCHING and not in_place(left.pin)
+    _say(runtime, left, "ResidueLeft" if kept else "ResidueSwept", result.residue)
+    await asyncio.to_thread(pins.remove_pin, runtime.settings.state_dir, uid)
+    return None
+
+
+async def _start(runtime: Runtime, left: pins.Pin, key: Key) -> float | None:
+    try:
+        source = await runtime.store(left.pin.source, left.namespace)
+        target = source
+        if left.pin.target != left.pin.source:
+            target = await runtime.store(left.pin.target, left.namespace)
+    except CloudFluxError as error:
+        _say(runtime, left, "ResidueLeft", f"what the deleted job left can't be reached: {error}")
+        return RETRY_SECONDS
+    request = SweepRequest(
+        job_uid=left.uid,
+        job_name=left.name,
+        namespace=left.namespace,
+        data_set_uid=left.pin.data_set_uid,
+        data_set_name=left.data_set,
+        source_generation=left.pin.source_generation,
+        source=source,
+        target=target,
+        target_class=left.pin.target_class,
+        target_root=left.pin.target_root,
+        writers=left.writers,
+        verify=left.verify,
+        parallelism=left.parallelism,
+        keep_copies=left.stage is pins.Stage.SWITCHING or _target_in_use(runtime, left),
+    )
+    runtime.tasks.start(left.uid, SWEEP, "mover.sweep", request, key)
+    return None
+
+
+def _target_in_use(runtime: Runtime, left: pins.Pin) -> bool:
+    """Whether a data set points to the target: then its copies are data, not residue."""
+    if in_place(left.pin):
+        return False
+    target = runtime.place(left.pin.target.uri, left.pin.target.endpoint)
+    locations = [active_location(data_set) for data_set in runtime.all(DATA_SET)]
+    return any(touches(target, runtime.place(one.uri, one.endpoint)) for one in locations)
+
+
+def _say(runtime: Runtime, left: pins.Pin, reason: str, message: str) -> None:
+    """An event about the job that is gone: it is found by its name."""
+    job: Raw = {
+        "apiVersion": "cloudflux.io/v1alpha1",
+        "kind": JOB,
+        "metadata": {"name": left.name, "namespace": left.namespace, "uid": left.uid},
+    }
+    runtime.recorder.event(job, reason, message)
