@@ -105,7 +105,7 @@ def _confidence(view: Scene, option: Candidate, position: int, rows: npt.NDArray
     by_money = view.options.win_percent[position, rows]
     if option.archived or not option.price_keeps_warm:
         # Here the class decides as much as the money: the weaker of both is how sure we are.
-        return np.minimum(by_money, by_class_percent)
+        return np.asarray(np.minimum(by_money, by_class_percent))
     return np.asarray(by_money)
 
 

@@ -55,8 +55,9 @@ class History:
         return int(self.complete.sum())
 
     def reads_in(self, days: int) -> Array:
-        """Sum the reads of the last `days` days, by object."""
-        return np.asarray(self.reads[:, -days:].sum(axis=1, dtype=np.float64))
+        """Sum the reads of the last `days` days, by object; a day still running comes on top."""
+        columns = days if self.complete[-1] else days + 1
+        return np.asarray(self.reads[:, -columns:].sum(axis=1, dtype=np.float64))
 
     def coverage_percent(self, days: int) -> float:
         """Return the share of complete days among the last `days`.

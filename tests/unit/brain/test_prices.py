@@ -35,12 +35,12 @@ def test_a_null_is_an_error_and_never_0(provider):
 
 
 def test_an_unknown_class_is_an_error_that_says_where_to_add_it():
-    with pytest.raises(PriceUnknown, match='"EXPRESS_ONEZONE".*price overlay'):
+    with pytest.raises(PriceUnknown, match=r'"EXPRESS_ONEZONE".*price overlay'):
         load_table("s3", "us-east-1").figure("EXPRESS_ONEZONE", "storage_per_gb_month")
 
 
 def test_an_unlisted_region_is_an_error_that_says_how_to_overlay_it():
-    with pytest.raises(PriceUnknown, match='"eu-west-1": {"like": "us-east-1"}'):
+    with pytest.raises(PriceUnknown, match=r'"eu-west-1": \{"like": "us-east-1"\}'):
         load_table("s3", "eu-west-1")
 
 
