@@ -78,7 +78,10 @@ class Server:
 
     def run(self) -> None:
         """Serve until the parent closes the pipe, then give the running tasks a moment to stop."""
-        hello = load_line(self._requests.readline())["hello"]
+        first = self._requests.readline()
+        if not first:
+            return
+        hello = load_line(first)["hello"]
         state_dir, token = Path(hello["state_dir"]), int(hello["token"])
         stop_points = StopPoints(hello.get("stop_at"), state_dir)
         pool = ThreadPoolExecutor(hello.get("workers") or DEFAULT_WORKERS, "task")

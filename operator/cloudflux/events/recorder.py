@@ -75,10 +75,14 @@ class Recorder:
     ) -> None:
         """Record that something happened to an object (the object itself, or kind/metadata of it).
 
-        `reason` is a word of the vocabulary, which also says whether it is a warning. Raises
-        nothing but a KeyError for an unknown reason, which is a bug that every test must see.
+        `reason` is a word of the vocabulary, which also says whether it is a warning; any other
+        is logged as a bug and not written. Never raises.
         """
-        info = REASONS[reason]
+        info = REASONS.get(reason)
+        if info is None:
+            self._log.error("reason is not in the vocabulary", reason=reason, note=message)
+            self.dropped += 1
+            return
         metadata = obj_ref["metadata"]
         uid, now = metadata.get("uid", ""), self._clock()
         note = _cut(message)

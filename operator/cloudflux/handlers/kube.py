@@ -235,10 +235,13 @@ class Kube:
         """Merge-patch an event."""
         await self.patch(EVENTS, namespace, name, body)
 
-    async def watch(self, resource: Resource, namespace: str, name: str) -> AsyncIterator[Object]:
+    async def watch(
+        self, resource: Resource, namespace: str, name: str, *, idle_seconds: float = WATCH_SECONDS
+    ) -> AsyncIterator[Object]:
         """Watch one object: its present state as ADDED first, then every change, without end.
 
-        The stream is opened again when the server closes it; errors are raised.
+        The stream is opened again when the server closes it; errors, and a stream that is
+        silent for `idle_seconds`, raise KubeUnavailable or what the server answered.
         """
         query = {
             "watch": "true",
@@ -248,18 +251,26 @@ class Kube:
         url = self._url(resource, namespace, query=query)
         while True:
             timeout = aiohttp.ClientTimeout(
-                total=WATCH_SECONDS + TIMEOUT_SECONDS, connect=TIMEOUT_SECONDS
+                total=WATCH_SECONDS + TIMEOUT_SECONDS,
+                connect=TIMEOUT_SECONDS,
+                sock_read=idle_seconds + 1,
             )
-            response = await self._send("GET", url, None, timeout)
+            response = None
             try:
+                response = await self._send("GET", url, None, timeout)
                 if response.status >= 400:
                     raise _error(response.status, await response.read(), "GET", url)
                 async for line in response.content:
-                    yield json.loads(line)
+                    event = json.loads(line)
+                    if event["type"] == "ERROR":
+                        raise KubeUnavailable(str(event["object"].get("message")))
+                    yield event
             except (aiohttp.ClientError, TimeoutError, ssl.SSLError) as error:
                 raise KubeUnavailable(f"the watch of {name} broke: {error}") from error
             finally:
-                response.close()
+                if response is not None:
+                    response.close()
+            await asyncio.sleep(0.1)  # a server that closes at once must not be hammered
 
     def _url(
         self,

@@ -17,6 +17,7 @@ from cloudflux.handlers.kube import LEASES, Conflict, Kube, KubeError, NotFound
 
 SAY_SECONDS = 10.0
 POLL_SECONDS = 1.0
+RETRY_SECONDS = 0.5
 LOST_EXIT_CODE = 3
 
 
@@ -138,10 +139,13 @@ class Lease:
 
         It counts as lost when somebody else holds it or when it was not renewed in time.
         """
+        pause_seconds = self.seconds / 3
         while True:
-            await asyncio.sleep(self.seconds / 3)
+            await asyncio.sleep(pause_seconds)
+            pause_seconds = self.seconds / 3
             try:
-                async with asyncio.timeout(self._left_seconds()):
+                # one request that hangs must leave time for another
+                async with asyncio.timeout(min(self._left_seconds(), self.seconds / 3)):
                     await self._renew()
             except NotFound:
                 self._lose("the lease was deleted")
@@ -149,6 +153,7 @@ class Lease:
                 await self._reread()
             except (KubeError, TimeoutError) as error:
                 self._log.warning("the lease was not renewed", error=str(error) or "timed out")
+                pause_seconds = RETRY_SECONDS
             if self._lease is None:
                 return  # lost or released meanwhile; said already
             if not self.held:

@@ -39,7 +39,7 @@ def set_up_logs(*, process: str = "control", level: int = logging.INFO) -> None:
         cache_logger_on_first_use=False,
     )
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer()
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
         if pretty
         else structlog.processors.JSONRenderer(default=str)
     )

@@ -95,13 +95,16 @@ class Vitals:
     async def _follow_echo(self) -> None:
         while True:
             try:
-                async for event in self.kube.watch(LEASES, self.lease.namespace, self.lease.name):
-                    if event["type"] == "ERROR":
-                        break
+                async for event in self.kube.watch(
+                    LEASES,
+                    self.lease.namespace,
+                    self.lease.name,
+                    idle_seconds=self._limits.watch_echo / 2,
+                ):
                     spec = event["object"].get("spec", {})
                     if spec.get("holderIdentity") == str(self.lease.identity):
                         self._echo_at = time.monotonic()
-            except KubeError as error:
+            except KubeError as error:  # the echo's age tells of it if it lasts
                 self._log.info("the watch of the lease is opened again", error=str(error))
             await asyncio.sleep(RETRY_SECONDS)
 
