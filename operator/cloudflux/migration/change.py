@@ -1,0 +1,124 @@
+"""Changing storage classes and file tiers in place, object by object, on condition of a version."""
+
+from collections.abc import Iterator
+
+from cloudflux.api.migrationjob import VerifyMethod
+from cloudflux.api.tasks import CopyRequest, CopyResult, JobTask
+from cloudflux.errors import ObjectArchived, ObjectNotFound, PreconditionFailed
+from cloudflux.migration.checkpoint import Checkpoint, Moved
+from cloudflux.migration.plan import PlannedObject, load_plan, planned_objects
+from cloudflux.migration.session import Session
+from cloudflux.migration.streams import read_digests, run_parallel
+from cloudflux.migration.tally import Tally
+from cloudflux.storage.interface import ObjectInfo
+
+
+def change_in_place(session: Session, request: CopyRequest) -> CopyResult:
+    """Change what the plan lists; objects that changed or went since are left and counted."""
+    plan = load_plan(session)
+    session.source.check()
+    with Checkpoint(session.files.checkpoint) as checkpoint:
+        tally = Tally(session.context, plan["objects"], plan["bytes"])
+
+        def left() -> Iterator[PlannedObject]:
+            for planned in planned_objects(session):
+                if tally.hopeless:
+                    return
+                if planned.key in checkpoint.moved:
+                    tally.done(planned.size_bytes)
+                elif planned.key in checkpoint.skipped:
+                    tally.skip()
+                else:
+                    yield planned
+            session.context.stop_point("copy.listed")
+
+        def change(planned: PlannedObject) -> None:
+            _change_one(session, request, checkpoint, tally, planned)
+
+        run_parallel(left(), change, request.parallelism)
+        return tally.result()
+
+
+def needs_digest(session: Session, request: JobTask) -> bool:
+    """Say whether the content is read before the change, to be compared afterwards.
+
+    Where the server changes the class, no byte need pass through us; a file's content is
+    moved by ourselves, so that nobody else can attest it.
+    """
+    if request.verify is VerifyMethod.SIZE:
+        return False
+    return request.verify is VerifyMethod.BYTES or session.source.capabilities.tiers_by_link
+
+
+def target_class(request: JobTask) -> str:
+    """Return the class or tier root that the objects get."""
+    return (request.target_class or request.target_root or "").rstrip("/")
+
+
+def change_class(
+    session: Session, request: JobTask, checkpoint: Checkpoint, planned: PlannedObject
+) -> Moved:
+    """Change one object; repeating it after a kill is harmless."""
+    digests: dict[str, str] = {}
+    if needs_digest(session, request):
+        digests = {"sha256": _digest_before(session, request, checkpoint, planned)}
+    session.context.check()
+    after = session.source.change_class(
+        planned.key,
+        target_class(request),
+        if_version=planned.version,
+        size_bytes=planned.size_bytes,
+    )
+    if after.size_bytes != planned.size_bytes:
+        raise PreconditionFailed("it was written while it was changed", key=planned.key)
+    return Moved(
+        key=planned.key,
+        size_bytes=after.size_bytes,
+        version=planned.version,
+        target_version=after.version,
+        storage_class=after.storage_class,
+        digests=digests or dict(after.checksums),
+    )
+
+
+def _change_one(
+    session: Session,
+    request: CopyRequest,
+    checkpoint: Checkpoint,
+    tally: Tally,
+    planned: PlannedObject,
+) -> None:
+    session.context.check()
+    session.context.stop_point("copy.object.before")
+    try:
+        moved = change_class(session, request, checkpoint, planned)
+    except (ObjectNotFound, PreconditionFailed) as error:
+        checkpoint.skip(planned.key, error.reason)
+        tally.skip()
+        return
+    except ObjectArchived as error:
+        tally.fail_with(planned.key, error)
+        return
+    session.context.stop_point("copy.object.after")
+    checkpoint.add(moved)
+    session.context.stop_point("copy.checkpointed")
+    tally.done(moved.size_bytes)
+
+
+def _digest_before(
+    session: Session, request: JobTask, checkpoint: Checkpoint, planned: PlannedObject
+) -> str:
+    """sha256 of the content as planned; after a kill, as it was written down before the change."""
+    intent = checkpoint.intents.get(planned.key)
+    present = session.source.head(planned.key)
+    if intent is not None and intent[0] == planned.version and _changed(present, request):
+        return intent[1]
+    expected = present.version if _changed(present, request) else planned.version
+    with session.source.open(planned.key, if_version=expected) as stream:
+        sha256 = read_digests(session, stream).hex()["sha256"]
+    checkpoint.intend(planned.key, planned.version, sha256)
+    return sha256
+
+
+def _changed(info: ObjectInfo, request: JobTask) -> bool:
+    return info.storage_class == target_class(request)

@@ -1,0 +1,148 @@
+"""The checkpoint: what was moved, appended object by object; a kill loses at most a torn line.
+
+What it says is never believed without the world: a copy it does not name is found at the
+target by its provenance, and each that it names is proven before the switch.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from cloudflux.migration.files import JSON, dump, read_lines, sync_directory
+from cloudflux.storage.keys import decode_key, encode_key
+
+SYNC_RECORDS = 64
+SYNC_SECONDS = 1.0
+"""Records are made durable in groups, at the latest after so many or so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """One object that is at its target."""
+
+    key: str
+    size_bytes: int
+    version: str
+    """Of the source that was read, or of the object before its change in place."""
+    target_version: str
+    storage_class: str
+    digests: Mapping[str, str]
+    """Of the content, hex by algorithm; {} where no byte passed through us."""
+    adopted: bool = False
+    """The identical object was there already and is not ours to remove."""
+
+    def record(self) -> JSON:
+        """As a line of checkpoint and manifest."""
+        return {
+            "key": encode_key(self.key),
+            "size": self.size_bytes,
+            "version": self.version,
+            "target_version": self.target_version,
+            "class": self.storage_class,
+            "digests": dict(self.digests),
+            **({"adopted": True} if self.adopted else {}),
+        }
+
+
+def parse_moved(record: JSON) -> Moved:
+    """Undo `Moved.record`."""
+    return Moved(
+        key=decode_key(record["key"]),
+        size_bytes=record["size"],
+        version=record["version"],
+        target_version=record["target_version"],
+        storage_class=record["class"],
+        digests=record["digests"],
+        adopted=record.get("adopted", False),
+    )
+
+
+class Checkpoint:
+    """Append-only; used from several threads. Open it as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self.moved: dict[str, Moved] = {}
+        self.intents: dict[str, tuple[str, str]] = {}
+        """(version, sha256) of objects whose change in place was about to begin, by key."""
+        self.skipped: dict[str, str] = {}
+        """Reasons of objects that were left as they are, by key."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for record in read_lines(path):
+            self._apply(record)
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        self._cut_torn_line()
+        sync_directory(path.parent)
+        self._lock = threading.Lock()
+        self._unsynced, self._synced_at = 0, time.monotonic()
+
+    def add(self, moved: Moved) -> None:
+        """Record a moved object."""
+        self._append(moved.record())
+
+    def forget(self, key: str) -> None:
+        """Record that an object's copy was removed."""
+        self._append({"gone": encode_key(key)})
+
+    def intend(self, key: str, version: str, sha256: str) -> None:
+        """Record the content's digest before its change in place begins."""
+        self._append({"intent": encode_key(key), "version": version, "sha256": sha256})
+
+    def skip(self, key: str, reason: str) -> None:
+        """Record that an object is left as it is, and why."""
+        self._append({"skipped": encode_key(key), "reason": reason})
+
+    def __enter__(self) -> "Checkpoint":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._lock:
+            os.fsync(self._descriptor)
+            os.close(self._descriptor)
+
+    def _append(self, record: JSON) -> None:
+        line = dump(record)
+        with self._lock:
+            os.write(self._descriptor, line)
+            self._apply(record)
+            self._unsynced += 1
+            now = time.monotonic()
+            if self._unsynced >= SYNC_RECORDS or now - self._synced_at >= SYNC_SECONDS:
+                os.fsync(self._descriptor)
+                self._unsynced, self._synced_at = 0, now
+
+    def _apply(self, record: JSON) -> None:
+        if "gone" in record:
+            self.moved.pop(decode_key(record["gone"]), None)
+        elif "intent" in record:
+            key = decode_key(record["intent"])
+            self.intents[key] = (record["version"], record["sha256"])
+        elif "skipped" in record:
+            self.skipped[decode_key(record["skipped"])] = record["reason"]
+        else:
+            moved = parse_moved(record)
+            self.moved[moved.key] = moved
+            self.intents.pop(moved.key, None)
+            self.skipped.pop(moved.key, None)
+
+    def _cut_torn_line(self) -> None:
+        """Begin on a fresh line: what a kill tore was never counted."""
+        size = os.fstat(self._descriptor).st_size
+        end = size
+        while end > 0:
+            start = max(0, end - 4096)
+            cut = os.pread(self._descriptor, end - start, start).rfind(b"\n")
+            if cut >= 0:
+                end = start + cut + 1
+                break
+            end = start
+        if end != size:
+            os.ftruncate(self._descriptor, end)

@@ -1,0 +1,160 @@
+"""Copying a data set to another location: list, copy what is new, and again until it is quiet."""
+
+from collections.abc import Iterator
+
+from cloudflux.api.dataset import Writers
+from cloudflux.api.tasks import CopyRequest, CopyResult
+from cloudflux.errors import (
+    ObjectArchived,
+    ObjectNotFound,
+    PlanChanged,
+    PreconditionFailed,
+    TargetOccupied,
+)
+from cloudflux.migration.checkpoint import Checkpoint
+from cloudflux.migration.place import SourceChanged, place
+from cloudflux.migration.plan import load_plan
+from cloudflux.migration.session import Session
+from cloudflux.migration.streams import run_parallel
+from cloudflux.migration.tally import Tally
+from cloudflux.storage.interface import ObjectInfo, Unreadable
+from cloudflux.storage.keys import printable
+
+
+def copy_location(session: Session, request: CopyRequest) -> CopyResult:
+    """Copy everything and the delta since, until a listing finds nothing new for quiet_seconds.
+
+    Retryable storage errors are raised: the step is repeated and goes on where it was.
+    """
+    plan = load_plan(session)
+    session.target.check()
+    with Checkpoint(session.files.checkpoint) as checkpoint:
+        tally = Tally(session.context, plan["objects"], plan["bytes"])
+        for moved in checkpoint.moved.values():
+            tally.done(moved.size_bytes)
+        if not checkpoint.moved and request.tolerance_percent is not None:
+            _refuse_drift(session, request.tolerance_percent, plan["objects"], plan["bytes"])
+        copier = _Copier(session, request, checkpoint, tally)
+        if not copier.until_quiet():
+            return tally.result()
+        return _result(checkpoint, tally)
+
+
+class _Copier:
+    """The passes of one call."""
+
+    def __init__(
+        self, session: Session, request: CopyRequest, checkpoint: Checkpoint, tally: Tally
+    ) -> None:
+        self._session, self._request = session, request
+        self._checkpoint, self._tally = checkpoint, tally
+
+    def until_quiet(self) -> bool:
+        """Pass until nothing is new; False when objects failed."""
+        quiet_seconds = self._request.quiet_seconds
+        if self._request.writers is Writers.QUIESCED:
+            quiet_seconds = 0
+        last_change = None
+        while True:
+            began = self._session.monotonic()
+            found = self._pass()
+            if self._tally.objects_failed:
+                return False
+            if found or last_change is None:
+                last_change = began
+            quiet_for = self._session.monotonic() - last_change
+            if not found and quiet_for >= quiet_seconds:
+                self._session.context.stop_point("copy.quiet")
+                return True
+            self._session.wait(max(0.0, quiet_seconds - quiet_for))
+
+    def _pass(self) -> int:
+        """Copy what a listing shows and the checkpoint has not; returns the number of changes."""
+        seen: set[str] = set()
+        found = run_parallel(self._new(seen), self._copy_one, self._request.parallelism)
+        if self._tally.objects_failed:
+            return found
+        vanished = [key for key in self._checkpoint.moved if key not in seen]
+        for key in vanished:
+            self._remove(key)
+        return found + len(vanished)
+
+    def _new(self, seen: set[str]) -> Iterator[ObjectInfo]:
+        for count, info in enumerate(self._session.source.list()):
+            if count % 256 == 0:
+                self._session.context.check()
+            if self._tally.hopeless:
+                return
+            if isinstance(info, Unreadable):
+                self._tally.fail(info.key, "UnsafeKey", f"{printable(info.key)} {info.reason}")
+                continue
+            seen.add(info.key)
+            known = self._checkpoint.moved.get(info.key)
+            if known is None or known.version != info.version:
+                yield info
+        self._session.context.stop_point("copy.listed")
+
+    def _copy_one(self, listed: ObjectInfo) -> None:
+        session, key = self._session, listed.key
+        session.context.check()
+        session.context.stop_point("copy.object.before")
+        known = self._checkpoint.moved.get(key)
+        try:
+            info = session.source.head(key)
+            if info.version != listed.version:
+                return  # the next pass lists it as it is then
+            moved = place(session, self._request, info, known)
+        except (SourceChanged, ObjectNotFound):
+            return
+        except (TargetOccupied, ObjectArchived, PreconditionFailed) as error:
+            self._tally.fail_with(key, error)
+            return
+        session.context.stop_point("copy.object.after")
+        self._checkpoint.add(moved)
+        session.context.stop_point("copy.checkpointed")
+        self._tally.done(moved.size_bytes)
+
+    def _remove(self, key: str) -> None:
+        """Remove our copy of an object that is gone from the source."""
+        moved = self._checkpoint.moved[key]
+        self._session.context.check()
+        words = f"{printable(key)} is gone from the source, and at the target it is not ours"
+        if moved.adopted:
+            self._tally.fail(key, "TargetOccupied", f"{words}; remove it there")
+            return
+        try:
+            self._session.target.delete(key, if_version=moved.target_version)
+        except ObjectNotFound:
+            pass  # removed before a kill
+        except PreconditionFailed:
+            self._tally.fail(key, "TargetOccupied", f"{words} any more; remove it there")
+            return
+        self._checkpoint.forget(key)
+
+
+def _refuse_drift(session: Session, tolerance_percent: int, objects: int, size_bytes: int) -> None:
+    """Raise PlanChanged when the data grew by more than the tolerance since it was planned."""
+    now_objects = now_bytes = 0
+    for info in session.source.list():
+        if isinstance(info, ObjectInfo):
+            now_objects, now_bytes = now_objects + 1, now_bytes + info.size_bytes
+    factor = 1 + tolerance_percent / 100
+    if now_objects > objects * factor or now_bytes > size_bytes * factor:
+        raise PlanChanged(
+            f"{now_objects} objects with {now_bytes} bytes are there, planned were {objects} "
+            f"with {size_bytes}; that is over {tolerance_percent} % more"
+        )
+
+
+def _result(checkpoint: Checkpoint, tally: Tally) -> CopyResult:
+    """Return the end of copying: it counts what is there, not what was done on the way."""
+    size_bytes = sum(moved.size_bytes for moved in checkpoint.moved.values())
+    count = len(checkpoint.moved)
+    return CopyResult(
+        objects_total=count,
+        objects_done=count,
+        objects_failed=0,
+        objects_skipped=tally.objects_skipped,
+        bytes_total=size_bytes,
+        bytes_done=size_bytes,
+    )

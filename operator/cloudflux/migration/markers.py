@@ -1,0 +1,129 @@
+"""Markers: a small object at the old and the new location that says where the data is now."""
+
+import io
+import json
+
+from pydantic import ValidationError
+
+from cloudflux.api.tasks import (
+    FindMarkerResult,
+    JobTask,
+    Marker,
+    PrepareSwitchRequest,
+    PrepareSwitchResult,
+)
+from cloudflux.errors import IntegrityError, ObjectNotFound
+from cloudflux.migration.files import read_json, write_json
+from cloudflux.migration.manifest import read_manifest
+from cloudflux.migration.session import Session, in_place
+from cloudflux.storage.interface import CONTROL_PREFIX, ObjectInfo, Store
+
+MARKER_KEY = f"{CONTROL_PREFIX}location.json"
+LIMIT_BYTES = 65_536
+
+
+def read_marker(store: Store) -> Marker | None:
+    """Return the location's marker; None when there is none that can be understood."""
+    try:
+        with store.open(MARKER_KEY) as stream:
+            return Marker.model_validate_json(stream.read(LIMIT_BYTES))
+    except (ObjectNotFound, ValidationError):
+        return None
+
+
+def find_marker(source: Store) -> FindMarkerResult:
+    """Answer mover.find_marker."""
+    source.check()
+    return FindMarkerResult(marker=read_marker(source))
+
+
+def write_marker(store: Store, marker: Marker) -> None:
+    """Write the marker over any other."""
+    data = marker.model_dump_json().encode()
+    store.put(MARKER_KEY, io.BytesIO(data), len(data))
+
+
+def prepare_switch(session: Session, request: PrepareSwitchRequest) -> PrepareSwitchResult:
+    """List once more; when nothing changed since the manifest, write both markers."""
+    if in_place(request):
+        return PrepareSwitchResult(delta_objects=0)
+    delta = _delta(session, request.manifest_digest)
+    session.context.stop_point("switch.listed")
+    if delta == 0:
+        _write_markers(session, request)
+    return PrepareSwitchResult(delta_objects=delta)
+
+
+def remove_markers(session: Session, request: JobTask) -> None:
+    """Put back what stood before this job's markers; others' markers are left."""
+    before = read_json(session.files.markers) or {}
+    for name, store in (("source", session.source), ("target", session.target)):
+        present = read_marker(store)
+        if present is None or present.job_uid != request.job_uid:
+            continue
+        session.context.check()
+        if before.get(name):
+            write_marker(store, Marker.model_validate(before[name]))
+        else:
+            store.delete(MARKER_KEY)
+
+
+def _delta(session: Session, manifest_digest: str) -> int:
+    """Count source objects that are new, changed or gone since the manifest.
+
+    Raises IntegrityError when the target no longer holds what was proven.
+    """
+    manifest = {one.key: one for one in read_manifest(session.files.manifest, manifest_digest)}
+    at_target = 0
+    for info in session.target.list():
+        known = manifest.get(info.key)
+        if known is None or not isinstance(info, ObjectInfo):
+            continue
+        if info.size_bytes == known.size_bytes and info.version == known.target_version:
+            at_target += 1
+    if at_target != len(manifest):
+        raise IntegrityError(
+            f"{len(manifest) - at_target} objects at {session.target.uri} were changed or removed "
+            "after they were verified; the data set stays at its source"
+        )
+    unchanged = delta = 0
+    for info in session.source.list():
+        session.context.check()
+        known = manifest.get(info.key)
+        if known is not None and isinstance(info, ObjectInfo) and info.version == known.version:
+            unchanged += 1
+        else:
+            delta += 1
+    return delta + len(manifest) - unchanged if delta else len(manifest) - unchanged
+
+
+def _write_markers(session: Session, request: PrepareSwitchRequest) -> None:
+    marker = Marker(
+        data_set_uid=request.data_set_uid,
+        namespace=request.namespace,
+        generation=request.generation,
+        source_uri=request.source.uri,
+        target_uri=request.target.uri,
+        target_endpoint=request.target.endpoint,
+        target_region=request.target.region,
+        job_uid=request.job_uid,
+        manifest_digest=request.manifest_digest,
+    )
+    _remember(session, request)
+    # The target first: a marker at the source must never lead to a location without one.
+    for store in (session.target, session.source):
+        session.context.check()
+        write_marker(store, marker)
+        session.context.stop_point("switch.marker")
+
+
+def _remember(session: Session, request: JobTask) -> None:
+    """Keep the markers that stand now, once; ours, from before a kill, are not worth keeping."""
+    if session.files.markers.exists():
+        return
+    before = {}
+    for name, store in (("source", session.source), ("target", session.target)):
+        found = read_marker(store)
+        if found is not None and found.job_uid != request.job_uid:
+            before[name] = json.loads(found.model_dump_json())
+    write_json(session.files.markers, before)

@@ -1,0 +1,75 @@
+"""Retiring the source: object by object from the manifest, each on condition of its version."""
+
+from cloudflux.api.tasks import RetireRequest, RetireResult
+from cloudflux.errors import ObjectNotFound, PreconditionFailed, SourceInUse
+from cloudflux.migration.files import read_json, write_json
+from cloudflux.migration.manifest import read_manifest
+from cloudflux.migration.markers import read_marker
+from cloudflux.migration.session import Session
+from cloudflux.storage.interface import ObjectInfo
+from cloudflux.storage.keys import decode_key, encode_key, printable
+
+NAMED = 10
+
+
+def retire(session: Session, request: RetireRequest) -> RetireResult:
+    """Delete at most max_objects; new and changed objects are kept and reported.
+
+    Where the last call ended is kept beside the manifest, so that a long listing is not
+    repeated; a kill only makes a call be repeated.
+    """
+    _require_ours(session, request)
+    manifest = {
+        one.key: one.version
+        for one in read_manifest(session.files.manifest, request.manifest_digest)
+    }
+    state = read_json(session.files.retirement) or {"after": "", "kept": [], "kept_objects": 0}
+    after, kept, kept_objects = state["after"], list(state["kept"]), state["kept_objects"]
+    deleted, complete = 0, True
+    session.context.stop_point("retire.listed")
+    for info in session.source.list(start_after=decode_key(after)):
+        if deleted >= request.max_objects:
+            complete = False
+            break
+        version = manifest.get(info.key)
+        unchanged = isinstance(info, ObjectInfo) and version == info.version
+        if unchanged and _delete(session, info.key, version):
+            deleted += 1
+        else:
+            kept_objects += 1
+            if len(kept) < NAMED:
+                kept.append(printable(info.key))
+        after = encode_key(info.key)
+    session.context.check()
+    write_json(
+        session.files.retirement, {"after": after, "kept": kept, "kept_objects": kept_objects}
+    )
+    left = sum(1 for key in manifest if encode_key(key) > after) if not complete else 0
+    return RetireResult(
+        deleted=deleted,
+        remaining=0 if complete else max(left, 1),
+        kept=tuple(kept),
+        kept_objects=kept_objects,
+    )
+
+
+def _delete(session: Session, key: str, version: str | None) -> bool:
+    """Delete one object if it is still the version of the manifest; False: it is kept."""
+    session.context.check()
+    try:
+        session.source.delete(key, if_version=version)
+    except ObjectNotFound:
+        return True
+    except PreconditionFailed:
+        return False
+    session.context.stop_point("retire.object")
+    return True
+
+
+def _require_ours(session: Session, request: RetireRequest) -> None:
+    """Raise SourceInUse when a later job's marker says that the source is used again."""
+    marker = read_marker(session.source)
+    if marker is not None and marker.job_uid != request.job_uid:
+        raise SourceInUse(
+            f"{session.source.uri} bears the marker of a later move; nothing there is deleted"
+        )

@@ -1,0 +1,97 @@
+"""Sweeping what an unfinished job left at the target; source data is never touched."""
+
+from cloudflux.api.tasks import SweepRequest, SweepResult
+from cloudflux.errors import NotSupported, ObjectNotFound, PreconditionFailed
+from cloudflux.migration.checkpoint import Checkpoint
+from cloudflux.migration.files import read_lines
+from cloudflux.migration.mapping import written_by
+from cloudflux.migration.markers import remove_markers
+from cloudflux.migration.session import Session, in_place
+from cloudflux.migration.streams import run_parallel
+from cloudflux.migration.tally import Tally
+from cloudflux.storage.interface import ObjectInfo, Unreadable
+from cloudflux.storage.keys import decode_key, printable
+
+NAMED = 3
+
+
+def sweep(session: Session, request: SweepRequest) -> SweepResult:
+    """Abort uploads, remove the job's copies by provenance and version, and say what is left."""
+    if in_place(request):
+        return _say_changed(session)
+    session.target.check()
+    remove_markers(session, request)
+    aborted = _abort_uploads(session)
+    if request.keep_copies:
+        kept = _count_checkpoint(session)
+        return SweepResult(
+            removed_objects=0,
+            aborted_uploads=aborted,
+            residue=f"{kept} copies are kept at {session.target.uri}, as asked.",
+        )
+    removed, left = _remove_copies(session, request)
+    residue = f"{removed} copies were removed from {session.target.uri}; the source is untouched."
+    if left:
+        residue += f" {left} were changed by someone else since and are left there."
+    return SweepResult(removed_objects=removed, aborted_uploads=aborted, residue=residue)
+
+
+def _remove_copies(session: Session, request: SweepRequest) -> tuple[int, int]:
+    tally = Tally(session.context)
+
+    def remove(listed: ObjectInfo | Unreadable) -> None:
+        session.context.check()
+        try:
+            info = session.target.head(listed.key)
+            if not written_by(info, request.job_uid):
+                return
+            session.target.delete(info.key, if_version=info.version)
+        except ObjectNotFound:
+            return
+        except PreconditionFailed:
+            tally.skip()
+            return
+        tally.done(0)
+        session.context.stop_point("sweep.object")
+
+    listed = (one for one in session.target.list() if isinstance(one, ObjectInfo))
+    run_parallel(listed, remove, request.parallelism)
+    return tally.objects_done, tally.objects_skipped
+
+
+def _abort_uploads(session: Session) -> int:
+    """Abort unfinished uploads of keys that this job had to write."""
+    hierarchical = session.target.capabilities.hierarchical
+    keys = {decode_key(row["key"]) for row in read_lines(session.files.plan_list)}
+    aborted = 0
+    try:
+        # A directory's temporary files bear our own name; an upload may be someone else's.
+        found = [one for one in session.target.uploads() if hierarchical or one[0] in keys]
+    except NotSupported:
+        return 0
+    for key, upload_id in found:
+        session.context.check()
+        session.target.abort_upload(key, upload_id)
+        aborted += 1
+    return aborted
+
+
+def _count_checkpoint(session: Session) -> int:
+    with Checkpoint(session.files.checkpoint) as checkpoint:
+        return len(checkpoint.moved)
+
+
+def _say_changed(session: Session) -> SweepResult:
+    """Say which objects of a change in place are changed already; each is whole either way."""
+    with Checkpoint(session.files.checkpoint) as checkpoint:
+        changed = sorted(checkpoint.moved)
+    if not changed:
+        words = "No object was changed."
+    else:
+        names = ", ".join(printable(key) for key in changed[:NAMED])
+        more = f" and {len(changed) - NAMED} more" if len(changed) > NAMED else ""
+        words = (
+            f"{len(changed)} objects were changed already and stay so: {names}{more}; "
+            f"all are listed in {session.files.checkpoint}."
+        )
+    return SweepResult(removed_objects=0, aborted_uploads=0, residue=words)

@@ -1,0 +1,132 @@
+"""Proving every moved object, and writing the manifest."""
+
+from collections.abc import Iterator
+
+from cloudflux.api.dataset import Writers
+from cloudflux.api.migrationjob import VerifyMethod
+from cloudflux.api.tasks import VerifyRequest, VerifyResult
+from cloudflux.errors import ObjectArchived, ObjectNotFound, PreconditionFailed
+from cloudflux.migration.change import change_class, needs_digest, target_class
+from cloudflux.migration.checkpoint import Checkpoint, Moved
+from cloudflux.migration.manifest import write_manifest
+from cloudflux.migration.plan import PlannedObject
+from cloudflux.migration.session import Session, in_place
+from cloudflux.migration.streams import map_in_order, read_digests
+from cloudflux.migration.tally import Tally
+from cloudflux.storage.interface import ObjectInfo
+from cloudflux.storage.keys import key_bytes, printable
+
+READ_BACK = "sha256 of the bytes read back"
+ATTESTED = "class and size attested by the server"
+SIZE_ONLY = "size only, as asked"
+
+
+def verify(session: Session, request: VerifyRequest) -> VerifyResult:
+    """Prove every object that was moved; the manifest is written only when all are proven."""
+    with Checkpoint(session.files.checkpoint) as checkpoint:
+        verifier = _Verifier(session, request, checkpoint)
+        digest, counts = write_manifest(session.files.manifest, request, verifier.rows())
+    session.context.stop_point("verify.manifest")
+    tally = verifier.tally
+    if tally.objects_failed:
+        session.files.manifest.unlink(missing_ok=True)
+    return VerifyResult(
+        method=", ".join(sorted(counts))[:64] or "nothing to prove",
+        matched=sum(counts.values()),
+        mismatched=tally.objects_failed,
+        manifest_uri=session.files.manifest.as_uri(),
+        digest=digest,
+        failures=tuple(tally.failures),
+    )
+
+
+class Mismatch(Exception):  # noqa: N818 - an outcome of a proof, turned into a failure at once
+    """An object is not what was moved."""
+
+
+class _Verifier:
+    """The proofs of one call."""
+
+    def __init__(self, session: Session, request: VerifyRequest, checkpoint: Checkpoint) -> None:
+        self._session, self._request, self._checkpoint = session, request, checkpoint
+        moved = checkpoint.moved.values()
+        self.tally = Tally(session.context, len(moved), sum(one.size_bytes for one in moved))
+
+    def rows(self) -> Iterator[tuple[Moved, str]]:
+        """Yield each proven object with its proof, by key order."""
+        ordered = sorted(self._checkpoint.moved.values(), key=lambda one: key_bytes(one.key))
+        for row in map_in_order(ordered, self._one, self._request.parallelism):
+            if row is not None:
+                yield row
+
+    def _one(self, moved: Moved) -> tuple[Moved, str] | None:
+        self._session.context.check()
+        try:
+            row = self._prove(moved)
+        except (Mismatch, PreconditionFailed, ObjectArchived) as error:
+            self.tally.fail(moved.key, "VerificationFailed", f"{printable(moved.key)}: {error}")
+            return None
+        self._session.context.stop_point("verify.object")
+        if row is not None:
+            self.tally.done(moved.size_bytes)
+        return row
+
+    def _prove(self, moved: Moved) -> tuple[Moved, str] | None:
+        try:
+            info = self._session.target.head(moved.key)
+        except ObjectNotFound:
+            if in_place(self._request):
+                return None  # removed by its owner since: nothing is left to prove
+            raise Mismatch("is gone from the target") from None
+        if not in_place(self._request):
+            return moved, self._content(moved, info)
+        if info.storage_class != target_class(self._request) and self._may_be_written(info, moved):
+            return self._again(info)
+        if info.storage_class != target_class(self._request):
+            raise Mismatch(f"is in {info.storage_class}, not in {target_class(self._request)}")
+        if needs_digest(self._session, self._request):
+            return moved, self._content(moved, info)
+        if info.version != moved.target_version and self._may_be_written(info, moved):
+            return self._again(info)
+        self._compare_known(moved, info)
+        size_only = self._request.verify is VerifyMethod.SIZE
+        return moved, SIZE_ONLY if size_only else ATTESTED
+
+    def _content(self, moved: Moved, info: ObjectInfo) -> str:
+        """Prove the content, by what the method asks for; returns the proof in words."""
+        self._compare_known(moved, info)
+        if self._request.verify is VerifyMethod.SIZE:
+            return SIZE_ONLY
+        common = sorted(info.checksums.keys() & moved.digests.keys())
+        if self._request.verify is VerifyMethod.CHECKSUM and common:
+            return f"{common[-1]} computed by the server"
+        with self._session.target.open(moved.key, if_version=info.version) as stream:
+            found = read_digests(self._session, stream).hex()["sha256"]
+        expected = moved.digests["sha256"]
+        if found != expected:
+            raise Mismatch(f"its bytes have sha256 {found}, moved was {expected}")
+        return READ_BACK
+
+    def _compare_known(self, moved: Moved, info: ObjectInfo) -> None:
+        if info.size_bytes != moved.size_bytes:
+            raise Mismatch(f"has {info.size_bytes} bytes, moved were {moved.size_bytes}")
+        for name in info.checksums.keys() & moved.digests.keys():
+            if info.checksums[name] != moved.digests[name]:
+                raise Mismatch(f"{name} is {info.checksums[name]}, was {moved.digests[name]}")
+        if info.version != moved.target_version and not moved.digests:
+            raise Mismatch("was written since it was moved")
+
+    def _may_be_written(self, info: ObjectInfo, moved: Moved) -> bool:
+        """Say whether a new version may be the work of the data set's own writers."""
+        changed = info.version != moved.target_version
+        return changed and self._request.writers is not Writers.QUIESCED
+
+    def _again(self, info: ObjectInfo) -> tuple[Moved, str] | None:
+        """Change an object again that was written after its change."""
+        planned = PlannedObject(info.key, info.size_bytes, info.version, info.storage_class)
+        try:
+            moved = change_class(self._session, self._request, self._checkpoint, planned)
+        except ObjectNotFound:
+            return None
+        self._checkpoint.add(moved)
+        return moved, ATTESTED
