@@ -21,6 +21,7 @@ START_SECONDS = 30
 REGION = "us-east-1"
 _PR_SET_PDEATHSIG = 1
 
+
 @dataclass(frozen=True, slots=True)
 class S3Server:
     """A running server and keys that may do everything on it."""

@@ -1,0 +1,1 @@
+"""Where data lives: one contract, one module for each provider."""

@@ -143,6 +143,8 @@ class MemoryStore:
             if content.info.storage_class == target:
                 return content.info
             self._require_version(content.info, if_version)
+            if content.info.size_bytes != size_bytes:
+                raise PreconditionFailed(f"{printable(key)} changed; list it again", key=key)
             if content.info.archived:
                 raise ObjectArchived(f"{printable(key)} is archived; restore it first", key=key)
             content.info = replace(

@@ -7,7 +7,13 @@ from dataclasses import replace
 from typing import Any, BinaryIO, cast
 
 from cloudflux.api.tasks import StoreRef
-from cloudflux.errors import ConfigurationError, NotSupported, ObjectNotFound, PreconditionFailed
+from cloudflux.errors import (
+    ConfigurationError,
+    NotSupported,
+    ObjectArchived,
+    ObjectNotFound,
+    PreconditionFailed,
+)
 from cloudflux.storage import s3_attributes as attributes
 from cloudflux.storage import s3_classes, s3_multipart
 from cloudflux.storage.digests import Digests, compare, hex_to_base64
@@ -243,8 +249,9 @@ class S3Store:
         try:
             with translated("GetObjectTagging", name, bucket=self._bucket):
                 found = self._client.get_object_tagging(**where)
-        except (NotSupported, ObjectNotFound):
-            # A server without tags, or one that answers "no such tag set".
+        except (NotSupported, ObjectNotFound, ObjectArchived):
+            # A server without tags, or one that answers "no such tag set", or that gives no tags
+            # of what is archived.
             return answer, {}
         return answer, {tag["Key"]: tag["Value"] for tag in found.get("TagSet", ())}
 
@@ -266,6 +273,7 @@ class S3Store:
                 Key=name,
                 Body=body,
                 ContentMD5=hex_to_base64(digests.hex()["md5"]),
+                ChecksumAlgorithm="CRC64NVME",
                 ChecksumCRC64NVME=hex_to_base64(digests.hex()["crc64nvme"]),
                 **arguments,
             )

@@ -93,7 +93,7 @@ def _copy_in_parts(source: Source, target: str, condition: Mapping[str, str]) ->
 
 
 def require_changed(before: ObjectInfo, after: ObjectInfo, target: str) -> None:
-    """Raise NotSupported when the class is not `target`, IntegrityError when the content differs."""
+    """Raise NotSupported if the class is not `target`, IntegrityError if the content differs."""
     if after.storage_class != target:
         raise NotSupported(
             f"the server answered with success but left {printable(after.key)} in "
@@ -108,7 +108,7 @@ def require_changed(before: ObjectInfo, after: ObjectInfo, target: str) -> None:
 
 
 def measure_conditions(client: Any, bucket: str, name: str) -> tuple[bool, bool]:
-    """Copy a scratch object onto itself on wrong conditions: are (source, target) refused?"""
+    """Whether copies of a scratch object onto itself on wrong (source, target) are refused."""
     wrong = ({"CopySourceIfMatch": _OTHER_VERSION}, {"IfMatch": _OTHER_VERSION})
     return (
         _refuses(client, bucket, name, wrong[0]),

@@ -51,6 +51,7 @@ _BY_CODE: dict[str, type[StorageError]] = {
     "ExpiredToken": CredentialsInvalid,
     "AuthorizationHeaderMalformed": CredentialsInvalid,
     "InvalidClientTokenId": CredentialsInvalid,
+    "XAdminUserNotFound": CredentialsInvalid,
     "XAmzContentSHA256Mismatch": Unavailable,
     "AccessDenied": PermissionDenied,
     "PreconditionFailed": PreconditionFailed,
@@ -82,10 +83,18 @@ _BY_STATUS: dict[int, type[StorageError]] = {
     504: Unavailable,
     507: QuotaExceeded,
 }
+_TRANSPORT = (
+    boto.ConnectionError,
+    boto.HTTPClientError,
+    boto.IncompleteReadError,
+    http.HTTPError,
+)
 _ADVICE: dict[type[StorageError], str] = {
     ContainerNotFound: "the bucket does not exist; create it or correct the uri",
     ObjectNotFound: "the object does not exist",
-    CredentialsInvalid: "the key is wrong, unknown or expired; correct the Secret of credentialsSecretRef",
+    CredentialsInvalid: (
+        "the key is wrong, unknown or expired; correct the Secret of credentialsSecretRef"
+    ),
     PreconditionFailed: "the object changed or exists already; list again",
     ObjectArchived: "the object is archived; restore it before it is read or moved",
     Throttled: "the server asks to slow down; it is tried again",
@@ -113,12 +122,7 @@ def translated(operation: str, key: str = "", *, bucket: str = "") -> Iterator[N
         raise ConfigurationError(
             f"S3 {operation} {_where(bucket, key)}: the bucket name, key or metadata is not valid"
         ) from None
-    except (
-        boto.HTTPClientError,
-        boto.IncompleteReadError,
-        http.HTTPError,
-        ConnectionError,
-    ) as error:
+    except (*_TRANSPORT, ConnectionError) as error:
         raise Unavailable(
             f"S3 {operation} {_where(bucket, key)}: the endpoint does not answer "
             f"({type(error).__name__}); check endpoint, region and network",
@@ -140,6 +144,9 @@ def translate(error: boto.ClientError, operation: str, key: str, bucket: str) ->
     code = str(error.response.get("Error", {}).get("Code", ""))
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     kind = _BY_CODE.get(code) or _BY_STATUS.get(status) or StorageError
+    if code == "InvalidRequest" and operation == "CopyObject":
+        # "Illegal copy onto itself without a change": the server ignores storage classes.
+        kind = NotSupported
     if kind is ObjectNotFound and not key and operation in ("HeadBucket", "ListObjectsV2"):
         kind = ContainerNotFound
     if kind is PermissionDenied:

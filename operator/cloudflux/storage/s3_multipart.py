@@ -188,6 +188,7 @@ def _upload_part(
             PartNumber=number,
             Body=body,
             ContentMD5=hex_to_base64(digests.hex()["md5"]),
+            ChecksumAlgorithm="CRC64NVME",
             ChecksumCRC64NVME=hex_to_base64(digests.hex()["crc64nvme"]),
         )
     return _part_entry(number, answer)

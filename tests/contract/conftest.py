@@ -1,0 +1,120 @@
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from cloudflux_dev.s3servers import S3Server, find_versitygw, start_moto, start_versitygw
+
+from cloudflux.api.tasks import Credentials, StoreRef
+from cloudflux.storage.interface import Store
+from cloudflux.storage.memory import MemoryStore
+from cloudflux.storage.registry import open_store
+
+from .rigs import Rig
+
+_NUMBERS = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[S3Server]:
+    with start_moto() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def versitygw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    if find_versitygw() is None:
+        pytest.skip(
+            "versitygw is not installed: go install github.com/versity/versitygw/cmd/versitygw@v1.8.0"
+        )
+    with start_versitygw(tmp_path_factory.mktemp("versitygw")) as server:
+        yield server
+
+
+def s3_ref(server: S3Server, uri: str) -> StoreRef:
+    return StoreRef(
+        uri=uri,
+        endpoint=server.endpoint,
+        region=server.region,
+        credentials=Credentials(
+            access_key_id=server.access_key_id, secret_access_key=server.secret_access_key
+        ),
+    )
+
+
+def _s3_rig(server: S3Server, name: str, **declared: object) -> Rig:
+    bucket = f"{name}-{next(_NUMBERS)}"
+    server.client().create_bucket(Bucket=bucket)
+    ref = s3_ref(server, f"s3://{bucket}/data")
+    return Rig(
+        name=name,
+        store=open_store(ref),
+        reopen=lambda: open_store(ref),
+        home_class="STANDARD",
+        large_bytes=(16 << 20) + 1,
+        missing=lambda: open_store(s3_ref(server, "s3://no-such-bucket-here/data")),
+        **declared,  # type: ignore[arg-type]
+    )
+
+
+@pytest.fixture
+def rig_memory() -> Rig:
+    store = MemoryStore()
+    return Rig("memory", store, lambda: store, other_class="GLACIER_IR", home_class="STANDARD")
+
+
+@pytest.fixture
+def rig_file(tmp_path: Path) -> Rig:
+    for name in ("data", "cold"):
+        (tmp_path / name).mkdir()
+    cold = f"file://{tmp_path}/cold"
+
+    def open_at(name: str) -> Store:
+        ref = StoreRef(uri=f"file://{tmp_path}/{name}", file_roots=(str(tmp_path),))
+        return open_store(ref, tier_roots=[cold])
+
+    return Rig(
+        name="file",
+        store=open_at("data"),
+        reopen=lambda: open_at("data"),
+        other_class=cold,
+        home_class=f"file://{tmp_path}/data",
+        missing=lambda: open_at("missing"),
+    )
+
+
+@pytest.fixture
+def rig_s3_moto(moto: S3Server) -> Rig:
+    # moto knows every storage class, and looks at no condition of a copy.
+    return _s3_rig(
+        moto,
+        "moto",
+        other_class="STANDARD_IA",
+        enforces_copy_source=False,
+        enforces_copy_target=False,
+    )
+
+
+@pytest.fixture
+def rig_s3_versitygw(versitygw: S3Server) -> Rig:
+    # versitygw holds conditions, but for the target of a copy, and has no storage classes.
+    return _s3_rig(versitygw, "versitygw", other_class=None, enforces_copy_target=False)
+
+
+RIGS = ("memory", "file", "s3_moto", "s3_versitygw")
+
+
+@pytest.fixture(params=RIGS)
+def rig(request: pytest.FixtureRequest) -> Rig:
+    found: Rig = request.getfixturevalue(f"rig_{request.param}")
+    return found
+
+
+@pytest.fixture
+def store(rig: Rig) -> Store:
+    return rig.store
+
+
+@pytest.fixture
+def s3_server_ref(moto: S3Server) -> Callable[[str], StoreRef]:
+    return lambda uri: s3_ref(moto, uri)
