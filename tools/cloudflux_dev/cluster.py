@@ -7,6 +7,7 @@ another process lives; the tests' workers share theirs that way.
 import argparse
 import contextlib
 import ctypes
+import functools
 import json
 import os
 import secrets
@@ -249,7 +250,7 @@ def kubectl(*arguments: str, kubeconfig: Path, stdin: str | None = None, check: 
     content = yaml.safe_load(kubeconfig.read_text())
     refuse_foreign_context(kubeconfig, content["current-context"])
     done = subprocess.run(
-        [str(assets.find().kubectl), *arguments],
+        [str(_programs().kubectl), *arguments],
         input=stdin,
         capture_output=True,
         text=True,
@@ -260,6 +261,11 @@ def kubectl(*arguments: str, kubeconfig: Path, stdin: str | None = None, check: 
     if check and done.returncode != 0:
         raise ClusterError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
     return done.stdout if check else done.stdout + done.stderr
+
+
+@functools.cache
+def _programs() -> assets.Assets:
+    return assets.find()
 
 
 def install_crds(kubeconfig: Path, directory: Path = CRD_DIRECTORY) -> None:
