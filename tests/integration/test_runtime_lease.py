@@ -150,6 +150,23 @@ async def test_the_token_is_above_the_fence_even_when_the_lease_was_deleted(
     assert await lease.acquire() == 17
 
 
+async def test_a_label_set_by_someone_else_costs_no_leadership(kube: Kube, namespace: str) -> None:
+    lost: list[str] = []
+    lease = Lease(kube, namespace=namespace, name="leader", seconds=2, on_lost=lost.append)
+    await lease.acquire()
+    holding = asyncio.create_task(lease.hold())
+    label = {"metadata": {"labels": {"seen": "yes"}}}
+    written = await kube.patch(LEASES, namespace, "leader", label)
+    deadline = time.monotonic() + 10
+    while (await kube.get(LEASES, namespace, "leader"))["spec"] == written["spec"]:
+        assert time.monotonic() < deadline, "it was not renewed"
+        await asyncio.sleep(0.05)
+    assert lease.held
+    assert not lost
+    await lease.release()
+    holding.cancel()
+
+
 async def test_a_lease_that_cannot_be_renewed_is_lost_in_time(kube: Kube, namespace: str) -> None:
     lost: list[str] = []
     lease = Lease(kube, namespace=namespace, name="leader", seconds=2, on_lost=lost.append)

@@ -149,8 +149,6 @@ class Lease:
                     await self._renew()
             except NotFound:
                 self._lose("the lease was deleted")
-            except Conflict:
-                await self._reread()
             except (KubeError, TimeoutError) as error:
                 self._log.warning("the lease was not renewed", error=str(error) or "timed out")
                 pause_seconds = RETRY_SECONDS
@@ -205,27 +203,26 @@ class Lease:
         self.token = token
 
     async def _renew(self) -> None:
+        """Write the time of renewal, as a compare-and-swap; finds out whether it is lost."""
         lease = self._lease
         if lease is None:
             return
         sent_at = asyncio.get_running_loop().time()
-        spec = {**lease["spec"], "renewTime": _micro_time()}
-        self._lease = await self._kube.replace(LEASES, {**lease, "spec": spec})
+        try:
+            self._lease = await self._write_renewal(lease)
+        except Conflict:
+            # lost, or still ours: a label was set, or the answer to our last write was lost
+            lease = await self._kube.get(LEASES, self.namespace, self.name)
+            holder = lease.get("spec", {}).get("holderIdentity")
+            if holder != str(self.identity):
+                self._lose(f"{holder or 'nobody'} holds it now")
+                return
+            self._lease = await self._write_renewal(lease)
         self._renewed_at = sent_at
 
-    async def _reread(self) -> None:
-        """Find out after a conflict: still ours (an answer was lost, a label was set), or lost."""
-        try:
-            lease = await self._kube.get(LEASES, self.namespace, self.name)
-        except KubeError as error:
-            self._log.warning("the lease can't be read", error=str(error))
-            return
-        holder = lease.get("spec", {}).get("holderIdentity")
-        if holder == str(self.identity):
-            self._lease = lease
-            await self._renew()
-        else:
-            self._lose(f"{holder or 'nobody'} holds it now")
+    async def _write_renewal(self, lease: dict[str, Any]) -> dict[str, Any]:
+        spec = {**lease["spec"], "renewTime": _micro_time()}
+        return await self._kube.replace(LEASES, {**lease, "spec": spec})
 
     def _left_seconds(self) -> float:
         return max(0.1, self.seconds - self.age_seconds)
