@@ -5,15 +5,15 @@ from pathlib import Path
 
 import boto3
 import pytest
-from cloudflux_dev.recording_front import start_front
-from cloudflux_dev.s3servers import start_moto
-from cloudflux_dev.tracegen import Behaviour, TracedObject, assign, s3_sink, write_logs
 
 from cloudflux.access.store import open_access_store
 from cloudflux.api.dataset import AccessSourceType
 from cloudflux.api.tasks import AccessSourceRef, Credentials, ScanRequest, StoreRef
 from cloudflux.errors import ContainerNotFound
 from cloudflux.work.ingest import OPERATIONS, scan
+from cloudflux_dev.recording_front import start_front
+from cloudflux_dev.s3servers import start_moto
+from cloudflux_dev.tracegen import Behaviour, TracedObject, assign, s3_sink, write_logs
 
 NOW = dt.datetime.now(dt.UTC)
 KEYS = {f"set/part {n:02d}.bin": 100 + n for n in range(40)}
@@ -60,7 +60,7 @@ def request(server, logs="s3://logs/demo/", uid="ds-1", uri="s3://data/set", **v
 
 def test_scan_of_a_synthetic_history_and_real_reads(server, tmp_path):
     client = server.client()
-    traced = assign({key: size for key, size in KEYS.items()}, seed=3)
+    traced = assign(KEYS, seed=3)
     sink = s3_sink(client, "logs", "demo/")
     write_logs(traced, bucket="data", now=NOW, put=sink, seed=3)
     context = Context(tmp_path)

@@ -1,21 +1,24 @@
 """Writing a listing into the inventory in bounded memory, however many objects there are.
 
-The listing streams through Arrow into one Delta commit: the previous inventory is replaced
-at once or not at all. Of the previous one only hashes and days are held (20 bytes a key).
+The listing is staged in a local file and then committed as one Delta commit: the previous
+inventory is replaced at once or not at all. Of the previous one only hashes and days are held
+(a few dozen bytes a key).
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.parquet as pq
 from deltalake import DeltaTable, WriterProperties, write_deltalake
 
 from cloudflux.access.atime import read_by_atime
-from cloudflux.access.tables import INVENTORY, shard_of
+from cloudflux.access.tables import COUNTS, INVENTORY, shard_of
 from cloudflux.storage.interface import ObjectInfo
 
 _BATCH_ROWS = 8192
@@ -112,52 +115,78 @@ def _previous(table: DeltaTable) -> tuple[KeyedDays, KeyedDays]:
     )
 
 
-def replace_inventory(
-    table: DeltaTable,
-    objects: Iterator[ObjectInfo],
-    first_puts: KeyedDays,
-    atime_reads: Callable[[pa.Table], None] | None,
-    now: dt.datetime,
-) -> InventoryTotals:
-    """Stream a listing into the table in one commit and return what it held.
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A listing on local disk, ready to be committed, and the reads its access times tell of."""
 
-    first_seen is the earliest of LastModified, a logged PUT and what was known before.
-    `atime_reads` takes the reads that changed access times tell of. What `objects` raises
-    comes out unchanged, and then the previous inventory stays.
-    """
-    totals, failure = InventoryTotals(), list[BaseException]()
-    first_seen, accessed = _previous(table)
+    totals: InventoryTotals
+    objects: Path
+    reads: Path
 
-    def batches() -> Iterator[pa.RecordBatch]:
-        try:
-            for chunk in _chunks(objects, totals):
-                hashes = hash_keys([info.key for info in chunk])
-                if atime_reads is not None:
-                    rows = _atime_rows(chunk, accessed.find(hashes), now)
-                    if len(rows):
-                        atime_reads(rows)
-                known = np.minimum(first_seen.find(hashes), first_puts.find(hashes))
-                yield _batch(chunk, known)
-        except BaseException as error:
-            failure.append(error)
-            raise
-
-    try:
+    def commit(self, inventory: DeltaTable) -> None:
+        """Replace the inventory by the listing in one commit."""
         write_deltalake(
-            table,
-            pa.RecordBatchReader.from_batches(INVENTORY, batches()),
+            inventory,
+            _stream(self.objects),
             mode="overwrite",
             target_file_size=_FILE_BYTES,
             writer_properties=WriterProperties(
                 compression="ZSTD", max_row_group_size=_ROW_GROUP_ROWS, write_batch_size=_BATCH_ROWS
             ),
         )
-    except BaseException:
-        # Arrow's stream turns what the listing raised into a plain error with its text
-        if failure:
-            raise failure[0] from None
-        raise
-    return totals
+
+    def commit_reads(self, counts: DeltaTable) -> None:
+        """Add the reads; must come before `commit`, or a kill between would lose them."""
+        with pq.ParquetFile(self.reads) as file:
+            if file.metadata.num_rows == 0:
+                return
+        write_deltalake(counts, _stream(self.reads), mode="append")
+
+    def drop(self) -> None:
+        """Remove the local files."""
+        self.objects.unlink(missing_ok=True)
+        self.reads.unlink(missing_ok=True)
+
+
+def stage_listing(
+    directory: Path,
+    previous: DeltaTable,
+    objects: Iterator[ObjectInfo],
+    first_puts: KeyedDays,
+    atime_signal: str | None,
+    now: dt.datetime,
+) -> Staged:
+    """Write a listing to local disk, completed by what was known before.
+
+    first_seen is the earliest of LastModified, a logged PUT and what was known before. With
+    `atime_signal`, changed access times become reads of that signal. What `objects` raises
+    passes through. The listing is staged, because Delta Lake would pull it from a thread of
+    its own runtime, in which no other table can be written.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    totals = InventoryTotals()
+    staged = Staged(totals, directory / "objects.parquet", directory / "reads.parquet")
+    first_seen, accessed = _previous(previous)
+    with (
+        pq.ParquetWriter(staged.objects, INVENTORY, compression="zstd") as listing,
+        pq.ParquetWriter(staged.reads, COUNTS, compression="zstd") as reads,
+    ):
+        for chunk in _chunks(objects, totals):
+            hashes = hash_keys([info.key for info in chunk])
+            known = np.minimum(first_seen.find(hashes), first_puts.find(hashes))
+            listing.write_batch(_batch(chunk, known))
+            if atime_signal is not None:
+                rows = _atime_rows(chunk, accessed.find(hashes), atime_signal, now)
+                if rows:
+                    reads.write_table(pa.Table.from_pylist(rows, COUNTS))
+    return staged
+
+
+def _stream(path: Path) -> pa.RecordBatchReader:
+    file = pq.ParquetFile(path)
+    return pa.RecordBatchReader.from_batches(
+        file.schema_arrow, file.iter_batches(batch_size=_BATCH_ROWS)
+    )
 
 
 def _chunks(objects: Iterator[ObjectInfo], totals: InventoryTotals) -> Iterator[list[ObjectInfo]]:
@@ -194,22 +223,30 @@ def _batch(chunk: list[ObjectInfo], known_days: Hashes) -> pa.RecordBatch:
     )
 
 
-def _atime_rows(chunk: list[ObjectInfo], known: Hashes, now: dt.datetime) -> pa.Table:
-    rows = []
+def _atime_rows(
+    chunk: list[ObjectInfo], known: Hashes, signal: str, now: dt.datetime
+) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
     for info, before in zip(chunk, known.tolist(), strict=True):
         at = read_by_atime(info, now)
         if at is None or int(at.timestamp() * 1_000_000) == before:
             continue
         rows.append(
             {
+                "kind": "reads",
                 "month": f"{at:%Y-%m}",
                 "shard": shard_of(info.key),
+                "signal": signal,
+                "bucket": "",
                 "key": info.key,
                 "day": at.date(),
+                "ingested": now.date(),
                 "requests": 1,
                 "reads": 1,
                 "bytes": info.size_bytes,
+                "malformed": 0,
                 "at": at,
+                "hash": None,
             }
         )
-    return pa.Table.from_pylist(rows)
+    return rows

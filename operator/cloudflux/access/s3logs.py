@@ -132,7 +132,7 @@ def is_own(record: AccessRecord, agents: Sequence[str], principals: Sequence[str
     """
     if any(agent in record.user_agent for agent in agents):
         return True
-    return any(record.requester == p or record.requester.startswith(p + "/") for p in principals)
+    return any(p and (record.requester + "/").startswith(p + "/") for p in principals)
 
 
 def redact(line: str) -> str:

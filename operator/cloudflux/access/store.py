@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 
 from cloudflux.access.freshness import ATIME_SIGNAL, SignalSpan, day_states
-from cloudflux.access.inventory import InventoryTotals, KeyedDays, replace_inventory
+from cloudflux.access.inventory import InventoryTotals, KeyedDays, stage_listing
 from cloudflux.access.tables import COUNTS, INVENTORY, PLACES, file_lock, open_table
 from cloudflux.errors import ConfigurationError
 from cloudflux.storage.interface import ObjectInfo
@@ -141,36 +141,26 @@ class AccessStore:
         data_set_uid: str,
         objects: Iterator[ObjectInfo],
         *,
-        uses_atime: bool = False,
         now: dt.datetime,
+        uses_atime: bool = False,
     ) -> InventoryTotals:
-        """Replace the inventory in one commit, streaming; see `replace_inventory`."""
+        """Replace the inventory by a listing, in one commit and in bounded memory.
+
+        With `uses_atime`, changed access times become reads first; repeated rows (after a
+        kill between the two commits) change no count. What the listing raises passes through,
+        and then the previous inventory stays.
+        """
         path = self._inventory_path(data_set_uid)
+        signal = ATIME_SIGNAL + data_set_uid if uses_atime else None
         with self.locked(f"inventory-{data_set_uid}"):
-            return replace_inventory(
-                open_table(path, INVENTORY),
-                objects,
-                self._first_puts(data_set_uid),
-                self.atime_writer(data_set_uid, now) if uses_atime else None,
-                now,
-            )
-
-    def atime_writer(self, data_set_uid: str, now: dt.datetime) -> Callable[[pa.Table], None]:
-        """Return what takes reads found by access times; repeated rows change no count."""
-        signal = ATIME_SIGNAL + data_set_uid
-
-        def write(rows: pa.Table) -> None:
-            constant = {
-                "kind": "reads",
-                "signal": signal,
-                "bucket": "",
-                "ingested": now.date(),
-                "malformed": 0,
-                "hash": None,
-            }
-            write_deltalake(self.counts(), fill(rows, constant), mode="append")
-
-        return write
+            table = open_table(path, INVENTORY)
+            puts = self._first_puts(data_set_uid)
+            directory = self.path / "staging" / data_set_uid
+            staged = stage_listing(directory, table, objects, puts, signal, now)
+            staged.commit_reads(self.counts())
+            staged.commit(table)
+            staged.drop()
+        return staged.totals
 
     def note_scan(self, data_set_uid: str, now: dt.datetime, *, recorded: bool) -> None:
         """Remember whether access times were recorded on the day of a scan."""
