@@ -218,6 +218,13 @@ async def test_the_pool_knows_whose_operation_it_is(tmp_path: Path) -> None:
     await pool.stop()
 
 
+async def test_the_real_children_start_by_name(tmp_path: Path) -> None:
+    pool = ChildPool(state_dir=tmp_path, token=1)
+    refused = await failure(pool.submit("mover.nothing", Say(text="")))
+    assert "no operation mover.nothing" in str(refused)
+    await pool.stop()
+
+
 def test_the_protocol_ends_cleanly_at_the_end_of_its_input(tmp_path: Path) -> None:
     write_fence(tmp_path, 1)
     hello = {"hello": {"token": 1, "state_dir": str(tmp_path), "stop_at": None}}
