@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 import select
+import shutil
 import signal
 import socket
 import ssl
@@ -333,6 +334,8 @@ def main() -> int:
     (arguments.directory / "ready").touch()
     wait_for_exit(arguments.until_pid)
     control_plane.stop()
+    # the logs stay for whoever looks for a failure; the database is large and of no use
+    shutil.rmtree(control_plane.directory / "etcd")
     return 0
 
 
