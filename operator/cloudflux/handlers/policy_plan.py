@@ -28,7 +28,7 @@ def next_run(schedule: Schedule, after: dt.datetime) -> dt.datetime:
             f"spec.schedule.timeZone {schedule.time_zone} is unknown; use a name like Europe/Paris"
         ) from error
     try:
-        found = next(CronSim(schedule.cron, after.astimezone(zone)))
+        found: dt.datetime = next(CronSim(schedule.cron, after.astimezone(zone)))
     except (CronSimError, StopIteration) as error:
         raise ConfigurationError(
             f"spec.schedule.cron {schedule.cron!r} is no cron expression of five fields"
