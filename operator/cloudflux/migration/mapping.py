@@ -48,7 +48,7 @@ def class_to_write(name: str, target: Capabilities) -> str | None:
 
 
 def provider_of(store: Store) -> str:
-    """Return the price table's name of the store's provider. Raises PlanError for an unknown one."""
+    """Return the name of the store's provider in the price tables. Raises PlanError."""
     found = PROVIDER_OF_SCHEME.get(store.capabilities.scheme)
     if found is None:
         raise PlanError(f"{store.uri}: no provider is known for {store.capabilities.scheme}://")
