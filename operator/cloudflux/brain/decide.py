@@ -8,7 +8,7 @@ import numpy as np
 
 from cloudflux.api.common import Tier
 from cloudflux.api.dataset import Temperature
-from cloudflux.api.tieringpolicy import Rules, TieringPolicySpec
+from cloudflux.api.tieringpolicy import Guardrails, Rules, TieringPolicySpec
 from cloudflux.brain import cost, words
 from cloudflux.brain.choose import Scene, choose
 from cloudflux.brain.classify import classify, data_set_temperature
@@ -76,7 +76,9 @@ def decide(
     wanted = demand(data_set.objects, data_set.history)
     classes = classify(wanted, policy.rules if policy else Rules())
     size = data_set.objects.size_bytes
-    temperature, confidence = data_set_temperature(classes, size, fresh=data_set.fresh)
+    rails = policy.guardrails if policy else Guardrails()
+    proven = data_set.fresh and _proven_days(data_set, wanted) >= rails.min_observed_days
+    temperature, confidence = data_set_temperature(classes, size, fresh=proven)
     tiers = _tiers(table, policy, data_set, wanted)
     options = candidates(table, policy) if policy else ()
     found: tuple[Recommended, ...] = ()
@@ -120,6 +122,13 @@ def _tiers(
         tier = candidate(table, name, policy).tier
         found.append(TierUse(name, tier, len(rows), int(size.sum()), float(monthly.sum())))
     return tuple(sorted(found, key=lambda use: -use.size_bytes))
+
+
+def _proven_days(data_set: DataSet, wanted: Demand) -> float:
+    """Return the days proven by the signal, or for half of the objects by the store itself."""
+    if not len(data_set.objects):
+        return 0.0
+    return max(data_set.history.observed_days, float(np.median(wanted.observed_days)))
 
 
 def _month_ahead(wanted: Demand, forecast: Forecast | None) -> float | None:

@@ -28,6 +28,8 @@ class Options:
     one_off: Array
     win_percent: Array
     """Of the equally likely rates of reads, in how many the candidate is cheaper than staying."""
+    reads_per_day: Array
+    """Expected by object, the forecast included."""
     possible: npt.NDArray[np.bool_]
     """False where the candidate is where the object already is."""
 
@@ -51,6 +53,7 @@ def price_options(
         running=np.zeros(shape),
         one_off=np.zeros(shape),
         win_percent=np.zeros(shape),
+        reads_per_day=np.zeros(len(objects)),
         possible=np.zeros(shape, dtype=np.bool_),
     )
     rates = demand.rates()
@@ -59,6 +62,7 @@ def price_options(
             rows = of_class[start : start + _ROWS_AT_A_TIME]
             ahead = None if forecast_7d is None else forecast_7d[rows]
             likely = _with_forecast(rates[:, rows], ahead)
+            options.reads_per_day[rows] = likely.mean(axis=0)
             _price_rows(table, candidates, name, rows, objects, demand, likely, options)
     return options
 

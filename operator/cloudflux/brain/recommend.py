@@ -34,6 +34,8 @@ class Recommended:
     payback_days: int | None
     confidence_percent: int
     reason: str
+    reads_30d: npt.NDArray[np.float64]
+    """Reads expected in 30 days by which the move was priced, by object."""
 
 
 def recommend(scene: Scene, choice: Choice) -> tuple[Recommended, ...]:
@@ -110,6 +112,7 @@ def _group(scene: Scene, choice: Choice, source: str, position: int, rows: Rows)
         payback_days=payback,
         confidence_percent=int(np.average(choice.confidence_percent[rows], weights=weight)),
         reason=words.reason(facts),
+        reads_30d=options.reads_per_day[rows] * 30,
     )
 
 

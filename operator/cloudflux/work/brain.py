@@ -151,12 +151,13 @@ def _write_lists(directory: Path, decision: Decision, objects: Objects) -> dict[
 
 
 def _lines(each: Recommended, objects: Objects) -> Iterator[dict[str, Any]]:
-    for row in each.rows.tolist():
+    for row, reads in zip(each.rows.tolist(), each.reads_30d.tolist(), strict=True):
         yield {
             "key": objects.keys[row],
             "size_bytes": int(objects.size_bytes[row]),
             "version": objects.versions[row],
             "from": each.source,
+            "reads_30d": round(reads, 4),
         }
 
 

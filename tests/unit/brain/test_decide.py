@@ -13,6 +13,7 @@ from cloudflux.brain.classify import COLD, HOT, WARM, classify, data_set_tempera
 from cloudflux.brain.decide import decide
 from cloudflux.brain.demand import demand
 from cloudflux.brain.forecast import fallback
+from cloudflux.brain.plan import price_move
 from cloudflux.errors import ConfigurationError, PriceUnknown
 
 S3_TIERS = [
@@ -89,6 +90,32 @@ def test_without_a_fresh_signal_the_temperature_is_unknown_and_nothing_goes_cold
     assert decision.confidence_percent is None
     assert decision.recommendations == ()
     assert "the newest log is 5 days old" in decision.why_not
+
+
+def test_a_signal_that_is_too_young_gives_no_temperature_and_no_colder_move():
+    decision = decide(half_dead(days=20), policy=policy(min_observed_days=30))
+    assert decision.temperature is Temperature.UNKNOWN
+    assert decision.recommendations == ()
+
+
+def test_a_plan_priced_with_the_expected_reads_agrees_with_the_recommendation():
+    data_set = half_dead()
+    found = moves(decide(data_set, policy=policy()))["STANDARD", "GLACIER_IR"]
+    planned = price_move(
+        source_provider="s3",
+        source_region="us-east-1",
+        source_class=["STANDARD"] * len(found.rows),
+        size_bytes=data_set.objects.size_bytes[found.rows],
+        days_in_class=data_set.objects.days_in_class[found.rows],
+        reads_30d=found.reads_30d,
+        target_provider="s3",
+        target_region="us-east-1",
+        target_class="GLACIER_IR",
+        crosses_region=False,
+        overlay=None,
+    )
+    assert float(planned.savings_per_month) == pytest.approx(found.savings_per_month, rel=1e-3)
+    assert float(planned.one_off_cost) == pytest.approx(found.one_off_cost, rel=1e-3)
 
 
 def test_without_a_fresh_signal_what_is_seen_to_be_read_may_still_go_hotter():

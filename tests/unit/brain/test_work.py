@@ -4,7 +4,6 @@ import datetime as dt
 import json
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 from tests.unit.brain.builders import NOW
 
@@ -53,32 +52,13 @@ def file_info(number, idle_days):
     )
 
 
-def reads_of(files):
-    return pa.Table.from_pylist(
-        [
-            {
-                "month": f"{info.last_accessed:%Y-%m}",
-                "shard": 0,
-                "key": info.key,
-                "day": info.last_accessed.date(),
-                "requests": 1,
-                "reads": 1,
-                "bytes": info.size_bytes,
-                "at": info.last_accessed,
-            }
-            for info in files
-        ]
-    )
-
-
 @pytest.fixture
 def state(tmp_path):
     """Forty files seen by access time: half of them unread for 150 days."""
     store = open_access_store(tmp_path)
     store.register(UID, Place(ATIME_SIGNAL + UID, "", ""), 400)
     files = [file_info(i, 150 if i % 2 else 0.5) for i in range(40)]
-    store.write_inventory(UID, iter(files), now=NOW)
-    store.atime_writer(UID, NOW)(reads_of(files))
+    store.write_inventory(UID, iter(files), uses_atime=True, now=NOW)
     store.note_scan(UID, NOW, recorded=True)
     return tmp_path
 
@@ -105,6 +85,7 @@ def test_unread_files_are_recommended_and_listed_with_their_versions(state):
     assert lines[0]["from"] == HOME
     assert lines[0]["version"] == "1:1"
     assert lines[0]["size_bytes"] == 10_000_001
+    assert 0 < lines[0]["reads_30d"] < 1
     assert result.currency == "USD"
     assert float(result.savings_per_month) > 0
     assert result.why_not is None
