@@ -9,6 +9,7 @@ import numpy as np
 
 from cloudflux.api.migrationjob import VerifyMethod
 from cloudflux.api.tasks import PlanRequest, PlanResult
+from cloudflux.brain.money import money_text
 from cloudflux.brain.plan import MovePrice, price_move
 from cloudflux.errors import PlanChanged
 from cloudflux.migration.checkpoint import Checkpoint
@@ -96,8 +97,8 @@ def make_plan(session: Session, request: PlanRequest, reads: Reads) -> PlanResul
         hash=hash_,
         objects=len(findings.sizes),
         size_bytes=sum(findings.sizes),
-        one_off_cost=str(price.one_off_cost),
-        savings_per_month=str(price.savings_per_month),
+        one_off_cost=money_text(price.one_off_cost),
+        savings_per_month=money_text(price.savings_per_month),
         currency=price.currency,
         price_date=price.price_date,
         duration_seconds=_duration_seconds(request, findings),
