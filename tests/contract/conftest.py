@@ -3,12 +3,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from cloudflux_dev.s3servers import S3Server, find_versitygw, start_moto, start_versitygw
 
 from cloudflux.api.tasks import Credentials, StoreRef
 from cloudflux.storage.interface import Store
 from cloudflux.storage.memory import MemoryStore
 from cloudflux.storage.registry import open_store
+from cloudflux.storage.s3 import S3Store
+from cloudflux_dev.s3servers import S3Server, find_versitygw, start_moto, start_versitygw
 
 from .rigs import Rig
 
@@ -46,9 +47,12 @@ def _s3_rig(server: S3Server, name: str, **declared: object) -> Rig:
     bucket = f"{name}-{next(_NUMBERS)}"
     server.client().create_bucket(Bucket=bucket)
     ref = s3_ref(server, f"s3://{bucket}/data")
+    store = open_store(ref)
+    assert isinstance(store, S3Store)
+    store.page_keys = 10  # so that a listing of some keys goes over many pages
     return Rig(
         name=name,
-        store=open_store(ref),
+        store=store,
         reopen=lambda: open_store(ref),
         home_class="STANDARD",
         large_bytes=(16 << 20) + 1,

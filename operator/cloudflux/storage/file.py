@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from cloudflux.errors import (
     ContainerNotFound,
@@ -97,7 +97,7 @@ class FileStore:
         if if_version is not None and fs.version_of(os.fstat(stream.fileno())) != if_version:
             stream.close()
             raise self._changed(key, "open")
-        return stream
+        return cast("BinaryIO", fs.Reading(stream, key))
 
     def put(
         self,

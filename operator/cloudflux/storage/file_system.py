@@ -2,6 +2,7 @@
 
 import ctypes
 import errno
+import io
 import os
 import stat
 from collections.abc import Iterator
@@ -88,6 +89,27 @@ def open_unnoticed(path: Path) -> BinaryIO:
         os.close(descriptor)
         raise OSError(errno.EISDIR, "not a regular file")
     return os.fdopen(descriptor, "rb")
+
+
+class Reading(io.RawIOBase):
+    """An open file whose errors are ours, so that they are not taken for those of a target."""
+
+    def __init__(self, stream: BinaryIO, key: str) -> None:
+        self._stream, self._key = stream, key
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Read as a file does. Raises Unavailable for an input/output error."""
+        with translated("read", self._key):
+            return self._stream.read(size)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
+        super().close()
 
 
 def sync_directory(path: Path) -> None:

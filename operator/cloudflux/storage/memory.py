@@ -14,7 +14,7 @@ from cloudflux.errors import (
     ObjectNotFound,
     PreconditionFailed,
 )
-from cloudflux.storage.digests import Digests
+from cloudflux.storage.digests import CHUNK_BYTES, Digests
 from cloudflux.storage.interface import (
     CONTROL_PREFIX,
     Capabilities,
@@ -98,7 +98,7 @@ class MemoryStore:
         sha256: str | None = None,
     ) -> Written:
         """Write whole; see the contract."""
-        data = stream.read()
+        data = b"".join(iter(lambda: stream.read(CHUNK_BYTES), b""))
         digests = Digests()
         digests.update(data)
         if len(data) != size_bytes or (sha256 and digests.hex()["sha256"] != sha256):

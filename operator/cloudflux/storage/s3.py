@@ -30,6 +30,7 @@ from cloudflux.storage.s3_errors import translated
 
 SINGLE_PUT_BYTES = 16 << 20
 SINGLE_COPY_BYTES = 5 << 30
+PAGE_KEYS = 1000
 _BUCKET = re.compile(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
 
 
@@ -50,6 +51,7 @@ class S3Store:
         # AWS tells with every head whether there are tags; not every other server does.
         self._tags_always = tags_always
         self.single_copy_bytes = single_copy_bytes
+        self.page_keys = PAGE_KEYS
         self.uri = f"s3://{bucket}/{prefix}".rstrip("/")
         self.capabilities = Capabilities(
             scheme="s3",
@@ -71,8 +73,12 @@ class S3Store:
             self._client.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix, MaxKeys=1)
 
     def list(self, prefix: str = "", start_after: str = "") -> Iterator[ObjectInfo | Unreadable]:
-        """Yield by key order, a page (1000) in memory."""
-        arguments: dict[str, Any] = {"Bucket": self._bucket, "Prefix": self._prefix + prefix}
+        """Yield by key order, a page (`page_keys`) in memory."""
+        arguments: dict[str, Any] = {
+            "Bucket": self._bucket,
+            "Prefix": self._prefix + prefix,
+            "MaxKeys": self.page_keys,
+        }
         if start_after:
             arguments["StartAfter"] = self._prefix + start_after
         while True:

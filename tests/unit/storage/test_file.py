@@ -1,0 +1,369 @@
+import errno
+import io
+import os
+import stat
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cloudflux.api.tasks import StoreRef
+from cloudflux.errors import (
+    ConfigurationError,
+    IntegrityError,
+    LocationRefused,
+    NotSupported,
+    ObjectNotFound,
+    PreconditionFailed,
+    QuotaExceeded,
+)
+from cloudflux.storage import file_system, file_tiers
+from cloudflux.storage.file import FileStore
+from cloudflux.storage.interface import ObjectInfo, Unreadable
+from cloudflux.storage.registry import open_store
+
+
+class Place:
+    """A location with two tiers, and a directory out of bounds."""
+
+    def __init__(self, base: Path) -> None:
+        self.base = base
+        for name in ("allowed/data", "allowed/warm", "allowed/cold", "outside"):
+            (base / name).mkdir(parents=True)
+        self.data = base / "allowed/data"
+        self.home, self.warm, self.cold = (
+            f"file://{base}/allowed/{name}" for name in ("data", "warm", "cold")
+        )
+
+    def open(self) -> FileStore:
+        return FileStore(
+            self.home,
+            file_roots=(str(self.base / "allowed"),),
+            tier_roots=[self.home, self.warm, self.cold],
+        )
+
+    def contents(self, tier: str) -> list[Path]:
+        root = self.base / "allowed" / tier
+        return [path for path in root.rglob("*") if path.is_file() and not path.is_symlink()]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+@pytest.fixture
+def store(place: Place) -> FileStore:
+    return place.open()
+
+
+def put(store: FileStore, key: str, data: bytes = b"content", **arguments: object) -> str:
+    return store.put(key, io.BytesIO(data), len(data), **arguments).version  # type: ignore[arg-type]
+
+
+def to(store: FileStore, key: str, tier: str) -> ObjectInfo:
+    found = store.head(key)
+    return store.change_class(key, tier, if_version=found.version, size_bytes=found.size_bytes)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["outside", "allowed/../outside", "allowed/data/..", "allowed/link", "allowed-not", ""],
+)
+def test_locations_outside_the_allowed_directories_are_refused(place: Place, path: str) -> None:
+    (place.base / "allowed/link").symlink_to(place.base / "outside")
+    ref = StoreRef(uri=f"file://{place.base}/{path}", file_roots=(str(place.base / "allowed"),))
+    with pytest.raises(LocationRefused):
+        open_store(ref)
+
+
+def test_no_allowed_directory_means_none(place: Place) -> None:
+    with pytest.raises(LocationRefused, match="file_roots"):
+        open_store(StoreRef(uri=place.home))
+
+
+def test_uri_needs_an_absolute_path() -> None:
+    with pytest.raises(ConfigurationError, match="absolute"):
+        open_store(StoreRef(uri="file://data", file_roots=("/",)))
+
+
+def test_unknown_scheme_names_the_known_ones() -> None:
+    with pytest.raises(ConfigurationError, match=r"file://, s3://"):
+        open_store(StoreRef(uri="ftp://x"))
+
+
+@pytest.mark.parametrize("key", ["../x", "a/../../x", "/etc/passwd", "a//b", "a/", "./a", "a\0b"])
+def test_unsafe_keys_are_refused(store: FileStore, place: Place, key: str) -> None:
+    for call in (
+        lambda: store.head(key),
+        lambda: store.open(key),
+        lambda: put(store, key),
+        lambda: store.delete(key),
+    ):
+        with pytest.raises(NotSupported):
+            call()
+
+
+def test_links_are_told_and_never_followed(store: FileStore, place: Place) -> None:
+    secret = place.base / "outside/secret"
+    secret.write_text("secret")
+    put(store, "real")
+    (place.data / "out").symlink_to(secret)
+    (place.data / "in").symlink_to(place.data / "real")
+    (place.data / "dangling").symlink_to(place.data / "gone")
+    (place.data / "directory").symlink_to(place.base / "outside")
+    os.mkfifo(place.data / "pipe")
+    found = {entry.key: entry for entry in store.list()}
+    assert isinstance(found.pop("real"), ObjectInfo)
+    assert all(isinstance(entry, Unreadable) for entry in found.values())
+    assert set(found) == {"out", "in", "dangling", "directory", "pipe"}
+    for key in found:
+        with pytest.raises(NotSupported):
+            store.open(key)
+    with pytest.raises(PermissionError):
+        store.open("directory/secret")
+    with pytest.raises(PermissionError):
+        put(store, "directory/planted")
+    assert not (place.base / "outside/planted").exists()
+
+
+def test_hard_links_are_told(store: FileStore, place: Place) -> None:
+    put(store, "one")
+    os.link(place.data / "one", place.data / "two")
+    assert [type(entry) for entry in store.list()] == [Unreadable, Unreadable]
+
+
+def test_names_that_are_not_utf8(store: FileStore, place: Place) -> None:
+    (place.data / os.fsdecode(b"caf\xe9")).write_bytes(b"x")
+    (entry,) = store.list()
+    assert entry.key == "caf\udce9"
+    with store.open(entry.key) as stream:
+        assert stream.read() == b"x"
+
+
+def test_a_tier_is_a_link_with_the_same_bytes(store: FileStore, place: Place) -> None:
+    put(store, "a/b", b"content")
+    (place.data / "a/b").chmod(0o640)
+    os.utime(place.data / "a/b", (1_500_000_000, 1_600_000_000))
+    os.setxattr(place.data / "a/b", "user.colour", b"red")
+    moved = to(store, "a/b", place.cold)
+    path = place.data / "a/b"
+    assert path.is_symlink()
+    assert path.read_bytes() == b"content"
+    assert moved.storage_class == place.cold
+    status = path.stat()
+    assert (stat.S_IMODE(status.st_mode), status.st_mtime) == (0o640, 1_600_000_000)
+    assert moved.last_accessed is not None
+    assert moved.last_accessed.timestamp() == pytest.approx(1_500_000_000)
+    assert os.getxattr(path, "user.colour") == b"red"
+    assert [len(place.contents(tier)) for tier in ("data", "warm", "cold")] == [0, 0, 1]
+
+
+def test_between_tiers_and_home(store: FileStore, place: Place) -> None:
+    put(store, "k", b"content")
+    for tier, counts in (
+        (place.warm, [0, 1, 0]),
+        (place.cold, [0, 0, 1]),
+        (place.home, [1, 0, 0]),
+    ):
+        assert to(store, "k", tier).storage_class == tier
+        assert [len(place.contents(name)) for name in ("data", "warm", "cold")] == counts
+        with place.open().open("k") as stream:
+            assert stream.read() == b"content"
+    assert not (place.data / "k").is_symlink()
+    assert list((place.base / "allowed/cold").iterdir()) == []
+
+
+def test_deleting_a_tiered_file_deletes_its_content(store: FileStore, place: Place) -> None:
+    put(store, "k")
+    version = to(store, "k", place.cold).version
+    store.delete("k", if_version=version)
+    assert place.contents("cold") == []
+    assert list(store.list()) == []
+
+
+def test_overwriting_a_tiered_file_brings_it_home(store: FileStore, place: Place) -> None:
+    put(store, "k", b"old")
+    version = to(store, "k", place.cold).version
+    put(store, "k", b"newer", if_version=version)
+    assert (place.data / "k").read_bytes() == b"newer"
+    assert place.contents("cold") == []
+
+
+def test_content_of_another_location_is_not_reached(store: FileStore, place: Place) -> None:
+    theirs = place.base / "allowed/cold/.cloudflux-tiers/other-0123/secret"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("secret")
+    (place.data / "k").symlink_to(theirs)
+    (entry,) = store.list()
+    assert isinstance(entry, Unreadable)
+    with pytest.raises(NotSupported):
+        store.open("k")
+
+
+def test_a_tier_around_the_location_is_its_home(place: Place) -> None:
+    allowed = f"file://{place.base}/allowed"
+    store = FileStore(place.home, file_roots=(str(place.base),), tier_roots=[allowed])
+    put(store, "k")
+    assert store.head("k").storage_class == allowed
+
+
+def change_meanwhile(
+    monkeypatch: pytest.MonkeyPatch, name: str, change: Callable[[], object]
+) -> None:
+    """Run `change` once, just before a system call that the store makes."""
+    real = getattr(file_system, name)
+    done: list[int] = []
+
+    def changed(*arguments: object) -> object:
+        if not done:
+            done.append(1)
+            change()
+        return real(*arguments)
+
+    monkeypatch.setattr(file_system, name, changed)
+
+
+def test_a_write_during_the_exchange_is_not_lost(
+    store: FileStore, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(store, "k", b"content")
+    change_meanwhile(monkeypatch, "exchange", lambda: (place.data / "k").write_bytes(b"newer!!"))
+    with pytest.raises(PreconditionFailed):
+        to(store, "k", place.cold)
+    assert (place.data / "k").read_bytes() == b"newer!!"
+    assert not (place.data / "k").is_symlink()
+    assert place.contents("cold") == []
+    assert [path.name for path in place.data.iterdir()] == ["k"]
+
+
+@pytest.mark.parametrize("step", range(14))
+@pytest.mark.parametrize("direction", ["out", "across", "home"])
+def test_a_kill_at_any_step_loses_nothing(
+    place: Place, monkeypatch: pytest.MonkeyPatch, direction: str, step: int
+) -> None:
+    store = place.open()
+    put(store, "d/k", b"content")
+    if direction != "out":
+        to(store, "d/k", place.warm)
+    target = {"out": place.cold, "across": place.cold, "home": place.home}[direction]
+    before = store.head("d/k")
+    process = os.fork()
+    if process == 0:
+        _die_at(step)
+        try:
+            store.change_class("d/k", target, if_version=before.version, size_bytes=7)
+        finally:
+            os._exit(0)
+    os.waitpid(process, 0)
+    assert (place.data / "d/k").read_bytes() == b"content"
+    found = place.open().head("d/k")
+    after = place.open().change_class("d/k", target, if_version=found.version, size_bytes=7)
+    assert after.storage_class == target
+    assert (place.data / "d/k").read_bytes() == b"content"
+    again = place.open()
+    for key, upload in list(again.uploads()):
+        again.abort_upload(key, upload)
+    everything = sum((place.contents(tier) for tier in ("data", "warm", "cold")), [])
+    assert len(everything) == 1
+    assert len(list((place.data / "d").iterdir())) == 1
+
+
+def _die_at(step: int) -> None:
+    """End this process before the so-many-th change that it makes to the file system."""
+    seen = [0]
+    changes = {"os.rename", "os.remove", "os.symlink", "os.mkdir", "os.utime", "os.chmod"}
+
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & os.O_CREAT
+        if event in changes or writes or event == "ctypes.get_errno":
+            if seen[0] == step:
+                os._exit(0)
+            seen[0] += 1
+
+    real = file_system.exchange
+
+    def exchange(first: Path, second: Path) -> bool:
+        hook("os.rename", ())
+        done = real(first, second)
+        hook("os.rename", ())
+        return done
+
+    file_system.exchange = exchange
+    sys.addaudithook(hook)
+
+
+def test_a_kill_between_rename_aside_and_removal(store: FileStore, place: Place) -> None:
+    version = put(store, "k")
+    path = place.data / "k"
+    path.rename(file_tiers.named_beside(path, ".cloudflux-aside-"))
+    store.delete("k", if_version=version)
+    assert list(place.data.iterdir()) == []
+    with pytest.raises(ObjectNotFound):
+        store.delete("k", if_version=version)
+
+
+def test_a_flipped_byte_on_the_disk_is_caught(
+    store: FileStore, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(store, "k", b"content")
+    real = os.fsync
+
+    def corrupting(descriptor: int) -> None:
+        real(descriptor)
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.pwrite(descriptor, b"X", 0)
+
+    monkeypatch.setattr(os, "fsync", corrupting)
+    with pytest.raises(IntegrityError):
+        to(store, "k", place.cold)
+    monkeypatch.undo()
+    assert (place.data / "k").read_bytes() == b"content"
+    assert place.contents("cold") == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_says_so_and_leaves_nothing(
+    store: FileStore, place: Place, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(QuotaExceeded):
+        put(store, "k")
+    assert list(place.data.iterdir()) == []
+
+
+def test_reading_leaves_access_times(store: FileStore, place: Place) -> None:
+    put(store, "k")
+    os.utime(place.data / "k", (1_500_000_000, 1_600_000_000))
+    with store.open("k") as stream:
+        stream.read()
+    assert (place.data / "k").stat().st_atime == 1_500_000_000
+
+
+def test_a_killed_writer_leaves_an_upload_that_can_be_dropped(
+    store: FileStore, place: Place
+) -> None:
+    (place.data / "d").mkdir()
+    (place.data / "d/.cloudflux-tmp-1").write_bytes(b"half")
+    assert list(store.list()) == []
+    (upload,) = store.uploads()
+    store.abort_upload(*upload)
+    store.abort_upload(*upload)
+    assert list((place.data / "d").iterdir()) == []
+
+
+def test_file_attributes_survive_a_detour(store: FileStore, place: Place) -> None:
+    put(store, "k")
+    (place.data / "k").chmod(0o750)
+    os.utime(place.data / "k", ns=(1, 1_600_000_000_123_456_789))
+    os.setxattr(place.data / "k", "user.colour", b"red\xff")
+    info = store.head("k")
+    put(store, "copy", info=info)
+    status = (place.data / "copy").stat()
+    assert stat.S_IMODE(status.st_mode) == 0o750
+    assert status.st_mtime_ns == 1_600_000_000_123_456_789
+    assert os.getxattr(place.data / "copy", "user.colour") == b"red\xff"
