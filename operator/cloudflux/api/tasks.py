@@ -151,6 +151,8 @@ class EvaluateResult(Task):
     forecast_model: str | None = None
     recommendations: tuple[RecommendationTask, ...] = ()
     why_not: str | None = None
+    warnings: tuple[str, ...] = ()
+    """What to know of the prices: assumed region, changed by an overlay."""
 
 
 class JobTask(Task):

@@ -98,7 +98,7 @@ def _group(scene: Scene, choice: Choice, source: str, position: int, rows: Rows)
         read_once=float(cost.read_cost(scene.table, option.name, size).sum()),
         alternative=_alternative(scene, position, rows),
         currency=scene.table.currency,
-        price_date=scene.table.date,
+        prices=f"{scene.table.date} ({scene.table.provider}, {scene.table.region})",
     )
     return Recommended(
         id=_content_id(scene, source, option.name, rows),
@@ -117,7 +117,7 @@ def _group(scene: Scene, choice: Choice, source: str, position: int, rows: Rows)
 
 
 def _alternative(scene: Scene, chosen: int, rows: Rows) -> words.Alternative | None:
-    """Find the cheapest other class that all of these objects could go to."""
+    """Find the cheapest other class that all of these objects could go to and gain."""
     others = [
         (float(scene.options.total[position, rows].sum()), position)
         for position in range(len(scene.candidates))
@@ -125,7 +125,9 @@ def _alternative(scene: Scene, chosen: int, rows: Rows) -> words.Alternative | N
     ]
     if not others:
         return None
-    _, position = min(others)
+    total, position = min(others)
+    if total >= float(scene.options.stay[rows].sum()):
+        return None
     return words.Alternative(
         name=scene.candidates[position].name,
         per_month=float(scene.options.running[position, rows].sum()) / _MONTHS,

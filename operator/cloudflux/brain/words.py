@@ -37,7 +37,8 @@ class MoveFacts:
     read_once: float
     alternative: Alternative | None
     currency: str
-    price_date: str
+    prices: str
+    """Date, provider and region of the list prices."""
 
 
 def reason(facts: MoveFacts) -> str:
@@ -63,7 +64,9 @@ def reason(facts: MoveFacts) -> str:
             f"Main alternative: {other.name} at {with_currency(other.per_month, facts.currency)} "
             f"a month and {with_currency(other.one_off, facts.currency)} once."
         )
-    sentences.append(f"Prices of {facts.price_date}.")
+    else:
+        sentences.append("No other class costs less than staying.")
+    sentences.append(f"Prices of {facts.prices}.")
     return " ".join(sentences)[:MAX_CHARACTERS]
 
 
@@ -100,5 +103,7 @@ def _moving(facts: MoveFacts) -> str:
     fees = f"Moving costs {with_currency(facts.one_off, facts.currency)} once"
     if facts.payback_days is None:
         return f"{fees} and is not for money: the rule asks for a faster tier."
+    if not facts.one_off:
+        return "Moving bills no fees."
     days = "day" if facts.payback_days == 1 else "days"
     return f"{fees}, paid back in {facts.payback_days} {days}."

@@ -203,6 +203,7 @@ def _result(decision: Decision, paths: dict[str, str]) -> EvaluateResult:
             for each in decision.recommendations
         ),
         why_not=decision.why_not,
+        warnings=decision.warnings,
     )
 
 

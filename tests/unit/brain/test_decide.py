@@ -62,7 +62,7 @@ def test_the_reason_has_figures_the_alternative_and_the_date_of_prices():
     assert re.search(r"\d+ objects \([\d.]+ GiB\) had \d+ reads", reason)
     assert re.search(r"Moving costs [\d.]+ USD once, paid back in \d+ days?", reason)
     assert re.search(r"Main alternative: \w+ at [\d.]+ USD a month", reason)
-    assert "Prices of 2026-11-21" in reason
+    assert "Prices of 2026-11-21 (s3, us-east-1)." in reason
 
 
 def test_small_objects_stay_because_the_minimum_size_eats_the_saving():
@@ -229,7 +229,17 @@ def test_the_rules_bring_hot_files_back_although_fast_disks_cost_more():
     back = found["file:///srv/cold", "file:///srv/data"]
     assert back.savings_per_month < 0
     assert back.payback_days is None
+    assert "No other class costs less than staying." in back.reason
     assert "faster tier" in back.reason
+
+
+def test_a_server_of_ones_own_without_a_region_is_priced_as_us_east_1_and_that_is_said():
+    own = dataclasses.replace(half_dead(), region=None, endpoint="http://127.0.0.1:9000")
+    decision = decide(own)
+    assert [each.id for each in decision.recommendations] == [
+        each.id for each in decide(half_dead()).recommendations
+    ]
+    assert any("us-east-1" in warning for warning in decision.warnings)
 
 
 def test_an_unpriced_class_is_an_error_and_not_free():
