@@ -26,7 +26,8 @@ def moto() -> Iterator[S3Server]:
 def versitygw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     if find_versitygw() is None:
         pytest.skip(
-            "versitygw is not installed: go install github.com/versity/versitygw/cmd/versitygw@v1.8.0"
+            "versitygw is not installed: "
+            "go install github.com/versity/versitygw/cmd/versitygw@v1.8.0"
         )
     with start_versitygw(tmp_path_factory.mktemp("versitygw")) as server:
         yield server

@@ -10,14 +10,12 @@ from typing import BinaryIO, cast
 
 from cloudflux.errors import (
     ContainerNotFound,
-    IntegrityError,
     NotSupported,
     ObjectNotFound,
     PreconditionFailed,
 )
 from cloudflux.storage import file_attributes, file_tiers
 from cloudflux.storage import file_system as fs
-from cloudflux.storage.digests import CHUNK_BYTES, Digests
 from cloudflux.storage.file_paths import OWN_NAMES, Entry, Found, Paths
 from cloudflux.storage.file_walk import walk
 from cloudflux.storage.interface import Capabilities, ObjectInfo, Unreadable, Written
@@ -130,7 +128,9 @@ class FileStore:
                 ) from None
             temporary = file_tiers.temporary_beside(path)
             try:
-                self._write(temporary, key, stream, size_bytes, sha256, info, metadata)
+                file_attributes.write_new(
+                    temporary, key, stream, size_bytes, sha256, info, metadata
+                )
                 if expected is not None:
                     file_tiers.replace_if_unchanged(expected, temporary, key)
                 elif if_absent:
@@ -244,32 +244,6 @@ class FileStore:
         if fs.version_of(found.status) != if_version:
             raise self._changed(key, "put")
         return found
-
-    @staticmethod
-    def _write(
-        temporary: Path,
-        key: str,
-        stream: BinaryIO,
-        size_bytes: int,
-        sha256: str | None,
-        info: ObjectInfo | None,
-        metadata: Mapping[str, str] | None,
-    ) -> None:
-        digests = Digests()
-        with temporary.open("xb") as writing:
-            while data := stream.read(CHUNK_BYTES):
-                digests.update(data)
-                writing.write(data)
-            if digests.size_bytes != size_bytes:
-                raise IntegrityError(
-                    f"{printable(key)}: {digests.size_bytes} bytes came instead of {size_bytes}; "
-                    "the source changed while it was read, or broke off"
-                )
-            if sha256 is not None and digests.hex()["sha256"] != sha256:
-                raise IntegrityError(f"{printable(key)}: the bytes are not those expected (sha256)")
-            writing.flush()
-            file_attributes.write_attributes(writing.fileno(), info, metadata)
-            os.fsync(writing.fileno())
 
     def _delete_absent(self, key: str, path: Path, aside: Path, if_version: str | None) -> None:
         if os.path.lexists(aside):

@@ -12,9 +12,12 @@ import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from cloudflux.errors import IntegrityError
+from cloudflux.storage.digests import CHUNK_BYTES, Digests
 from cloudflux.storage.interface import ObjectInfo
+from cloudflux.storage.keys import printable
 
 _CARRIER = "user.cloudflux.object"
 _MODE, _UID, _GID = "cloudflux-mode", "cloudflux-uid", "cloudflux-gid"
@@ -49,6 +52,33 @@ def read_attributes(content: Path, status: os.stat_result) -> tuple[dict[str, st
     if xattrs:
         metadata[_XATTRS] = base64.b64encode(json.dumps(xattrs).encode()).decode("ascii")
     return {**carried.get("metadata", {}), **metadata}, carried
+
+
+def write_new(
+    temporary: Path,
+    key: str,
+    stream: BinaryIO,
+    size_bytes: int,
+    sha256: str | None,
+    info: ObjectInfo | None,
+    metadata: Mapping[str, str] | None,
+) -> None:
+    """Write a new file durably, with its attributes. Raises IntegrityError, OSError."""
+    digests = Digests()
+    with temporary.open("xb") as writing:
+        while data := stream.read(CHUNK_BYTES):
+            digests.update(data)
+            writing.write(data)
+        if digests.size_bytes != size_bytes:
+            raise IntegrityError(
+                f"{printable(key)}: {digests.size_bytes} bytes came instead of {size_bytes}; "
+                "the source changed while it was read, or broke off"
+            )
+        if sha256 is not None and digests.hex()["sha256"] != sha256:
+            raise IntegrityError(f"{printable(key)}: the bytes are not those expected (sha256)")
+        writing.flush()
+        write_attributes(writing.fileno(), info, metadata)
+        os.fsync(writing.fileno())
 
 
 def write_attributes(

@@ -1,14 +1,11 @@
 """S3 and what speaks its protocol."""
 
-import io
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, BinaryIO, cast
 
 from cloudflux.api.tasks import StoreRef
 from cloudflux.errors import (
-    ConfigurationError,
     NotSupported,
     ObjectArchived,
     ObjectNotFound,
@@ -25,13 +22,12 @@ from cloudflux.storage.interface import (
     Written,
 )
 from cloudflux.storage.keys import key_bytes, printable
-from cloudflux.storage.s3_client import client_for
-from cloudflux.storage.s3_errors import translated
+from cloudflux.storage.s3_client import client_for, split_uri
+from cloudflux.storage.s3_errors import Body, translated
 
 SINGLE_PUT_BYTES = 16 << 20
 SINGLE_COPY_BYTES = 5 << 30
 PAGE_KEYS = 1000
-_BUCKET = re.compile(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
 
 
 class S3Store:
@@ -108,7 +104,7 @@ class S3Store:
         arguments = {} if if_version is None else {"IfMatch": if_version}
         with translated("GetObject", name, bucket=self._bucket):
             answer = self._client.get_object(Bucket=self._bucket, Key=name, **arguments)
-        return cast("BinaryIO", _Body(answer["Body"], name, self._bucket))
+        return cast("BinaryIO", Body(answer["Body"], name, self._bucket))
 
     def put(
         self,
@@ -284,32 +280,3 @@ class S3Store:
                 **arguments,
             )
         return answer, digests
-
-
-class _Body(io.RawIOBase):
-    """A response body whose errors are ours."""
-
-    def __init__(self, body: Any, name: str, bucket: str) -> None:
-        self._body, self._name, self._bucket = body, name, bucket
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1, /) -> bytes:
-        with translated("GetObject", self._name, bucket=self._bucket):
-            return bytes(self._body.read(None if size < 0 else size))
-
-    def close(self) -> None:
-        self._body.close()
-        super().close()
-
-
-def split_uri(uri: str) -> tuple[str, str]:
-    """Bucket and prefix (empty, or ending with a slash). Raises ConfigurationError."""
-    bucket, _, prefix = uri.partition("://")[2].partition("/")
-    if not _BUCKET.match(bucket):
-        raise ConfigurationError(f"{uri}: not a bucket name; write s3://bucket/prefix")
-    prefix = prefix.strip("/")
-    if any(segment in ("", ".", "..") for segment in prefix.split("/")) and prefix:
-        raise ConfigurationError(f"{uri}: empty, . and .. segments are not allowed")
-    return bucket, f"{prefix}/" if prefix else ""

@@ -1,5 +1,6 @@
 """Makes botocore clients: bounded timeouts, our user agent, one client per endpoint and key."""
 
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -17,6 +18,7 @@ CONNECT_TIMEOUT_SECONDS = 5
 READ_TIMEOUT_SECONDS = 60
 RETRIES = 2
 DEFAULT_REGION = "us-east-1"
+_BUCKET = re.compile(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
 
 
 def client_for(ref: StoreRef) -> Any:
@@ -69,3 +71,14 @@ def _client(
         region_name=region or session.region_name or DEFAULT_REGION,
         config=config,
     )
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """Bucket and prefix (empty, or ending with a slash). Raises ConfigurationError."""
+    bucket, _, prefix = uri.partition("://")[2].partition("/")
+    if not _BUCKET.match(bucket):
+        raise ConfigurationError(f"{uri}: not a bucket name; write s3://bucket/prefix")
+    prefix = prefix.strip("/")
+    if any(segment in ("", ".", "..") for segment in prefix.split("/")) and prefix:
+        raise ConfigurationError(f"{uri}: empty, . and .. segments are not allowed")
+    return bucket, f"{prefix}/" if prefix else ""

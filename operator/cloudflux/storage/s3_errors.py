@@ -1,7 +1,9 @@
 """Translates botocore's errors into ours, once. No response body and no secret passes."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from botocore import exceptions as boto
 from urllib3 import exceptions as http
@@ -164,3 +166,24 @@ def translate(error: boto.ClientError, operation: str, key: str, bucket: str) ->
 
 def _where(bucket: str, key: str) -> str:
     return f"s3://{bucket}/{printable(key)}" if key else f"s3://{bucket}"
+
+
+class Body(io.RawIOBase):
+    """A response body whose errors are ours."""
+
+    def __init__(self, body: Any, name: str, bucket: str) -> None:
+        self._body, self._name, self._bucket = body, name, bucket
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Read on. Raises Unavailable when the connection breaks."""
+        with translated("GetObject", self._name, bucket=self._bucket):
+            return bytes(self._body.read(None if size < 0 else size))
+
+    def close(self) -> None:
+        """Drop the connection unless it was read to its end."""
+        self._body.close()
+        super().close()

@@ -265,7 +265,7 @@ def test_a_kill_at_any_step_loses_nothing(
     again = place.open()
     for key, upload in list(again.uploads()):
         again.abort_upload(key, upload)
-    everything = sum((place.contents(tier) for tier in ("data", "warm", "cold")), [])
+    everything = [*place.contents("data"), *place.contents("warm"), *place.contents("cold")]
     assert len(everything) == 1
     assert len(list((place.data / "d").iterdir())) == 1
 
