@@ -60,6 +60,10 @@ def atime_support(directory: Path, mountinfo: str | None = None) -> AtimeSupport
             f"{point} is mounted noatime: reads are not recorded. Remount it with relatime"
             " to see them",
         )
+    if "ro" in options:
+        return AtimeSupport(
+            False, f"{point} is mounted read-only: reads through it are not recorded"
+        )
     how = "to the day (relatime)" if "relatime" in options else "exactly"
     return AtimeSupport(True, f"{point} records the last read of each file {how}")
 

@@ -30,6 +30,7 @@ from cloudflux.storage.interface import ObjectInfo, Store
 
 _BATCH_LINES = 200_000
 _ATTEMPTS = 5
+_CHECK_EVERY = 100
 _REJECTED_LINES = 100
 _REJECTED_DAYS = 30
 _NAME_TIME = re.compile(r"(\d{4})-(\d{2})-(\d{2})-(\d{2})-(\d{2})-(\d{2})-[0-9A-Za-z]+$")
@@ -133,8 +134,9 @@ class _Reader:
         self._commit(batch, totals)
 
     def _new_objects(self) -> Iterator[ObjectInfo]:
-        for entry in self.logs.list():
-            self.check()
+        for number, entry in enumerate(self.logs.list()):
+            if number % _CHECK_EVERY == 0:
+                self.check()
             # older than the ledger is kept: reading it again could count it again
             if (
                 isinstance(entry, ObjectInfo)
@@ -144,6 +146,7 @@ class _Reader:
                 yield entry
 
     def _read(self, info: ObjectInfo, batch: _Batch) -> None:
+        self.check()
         days: dict[dt.date, int] = {}
         malformed = 0
         try:

@@ -6,6 +6,7 @@ that one log prefix is read once for all data sets, history survives a move, and
 that is created later finds the history that is already there.
 """
 
+import contextlib
 import datetime as dt
 import re
 import shutil
@@ -18,6 +19,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.exceptions import CommitFailedError
 
 from cloudflux.access.freshness import ATIME_SIGNAL, SignalSpan, day_states
 from cloudflux.access.inventory import InventoryTotals, KeyedDays, stage_listing
@@ -304,7 +306,9 @@ class AccessStore:
         """Maintain once a day."""
         marker = self.path / "maintained"
         if not marker.exists() or now.timestamp() - marker.stat().st_mtime > _MAINTAIN_SECONDS:
-            self.maintain(now)
+            # a commit by another thread or host was in the way: the next scan tries again
+            with contextlib.suppress(CommitFailedError):
+                self.maintain(now)
 
     def _inventories(self) -> list[Path]:
         root = self.path / "inventory"
@@ -312,7 +316,8 @@ class AccessStore:
 
     @staticmethod
     def _tidy(table: DeltaTable) -> None:
-        table.vacuum(_VACUUM_HOURS, dry_run=False, enforce_retention_duration=False)
+        # full: also what a killed writer left without committing it
+        table.vacuum(_VACUUM_HOURS, dry_run=False, enforce_retention_duration=False, full=True)
         table.create_checkpoint()
         table.cleanup_metadata()
 

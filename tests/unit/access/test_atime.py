@@ -17,6 +17,7 @@ MOUNTS = """\
 32 22 0:23 / /with\\040blank rw,noatime - xfs /dev/sdd1 rw
 33 22 0:24 / /over rw,noatime - tmpfs t rw
 34 33 0:25 / /over rw,relatime - tmpfs t rw
+35 22 0:26 / /image ro,relatime - iso9660 /dev/loop0 ro
 short line
 """
 
@@ -42,6 +43,7 @@ def file(key="a", *, accessed=None, modified=30, size=5):
         ("/faster", True, "to the day"),
         ("/with blank/x", False, "mounted noatime"),
         ("/over/x", True, "to the day"),
+        ("/image/x", False, "read-only"),
     ],
 )
 def test_mounts(path, recorded, words):

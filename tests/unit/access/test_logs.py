@@ -240,3 +240,26 @@ def test_maintenance_compacts_and_changes_no_count(access, logs):
     assert len(access.counts().file_uris()) < files
     assert reads(access) == {("a", DAY): 6}
     assert ingest(access, logs).log_objects == 0
+
+
+def test_maintenance_removes_the_files_of_what_it_deleted(access, logs, monkeypatch):
+    deliver(logs, "2026-05-18-12-00-00-AA", line("1"))
+    ingest(access, logs)
+    orphan = access.path / "daily" / "left-by-a-killed-writer.parquet"
+    orphan.write_bytes(b"")
+    monkeypatch.setattr("cloudflux.access.store._VACUUM_HOURS", 0)
+    access.maintain(NOW + dt.timedelta(500))
+    assert list((access.path / "daily").glob("kind=reads/**/*.parquet")) == []
+    assert not orphan.exists()
+
+
+def test_maintenance_runs_once_a_day(access, monkeypatch):
+    runs = []
+    monkeypatch.setattr(AccessStore, "maintain", lambda self, now: runs.append(now))
+    access.maintain_if_due(NOW)
+    assert len(runs) == 1
+    (access.path / "maintained").touch()
+    access.maintain_if_due(dt.datetime.now(dt.UTC))
+    assert len(runs) == 1
+    access.maintain_if_due(dt.datetime.now(dt.UTC) + dt.timedelta(days=2))
+    assert len(runs) == 2
