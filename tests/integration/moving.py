@@ -130,6 +130,11 @@ class Move:
         raise AssertionError("the delta never ended")
 
 
+def plan_and_move(move: Move) -> None:
+    move.plan()
+    move.until_switched()
+
+
 def file_ref(directory: Path, root: Path) -> StoreRef:
     directory.mkdir(parents=True, exist_ok=True)
     return StoreRef(uri=directory.as_uri(), file_roots=(str(root),))

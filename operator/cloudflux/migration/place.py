@@ -21,7 +21,7 @@ from cloudflux.storage.interface import ObjectInfo
 from cloudflux.storage.keys import printable
 
 
-class SourceChanged(Exception):  # noqa: N818 - no error: the next listing finds the object again
+class SourceChanged(Exception):
     """The source is no longer the version that was listed."""
 
 

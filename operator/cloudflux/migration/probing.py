@@ -31,10 +31,8 @@ def _probe_conditions(store: Store) -> ProbeResult:
             store.put(key, io.BytesIO(b"2"), 1, if_absent=True)
         except PreconditionFailed:
             enforced = True
+        measure = getattr(store, "enforces_copy_conditions", None)
+        copies = None if measure is None else all(measure(key))
     finally:
         store.delete(key)
-    copies = None
-    measure = getattr(store, "enforces_copy_conditions", None)
-    if measure is not None:
-        copies = all(measure(f"{CONTROL_PREFIX}probe-{uuid.uuid4()}"))
     return ProbeResult(reachable=True, conditional_writes=enforced, conditional_copies=copies)

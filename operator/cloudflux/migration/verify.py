@@ -40,7 +40,7 @@ def verify(session: Session, request: VerifyRequest) -> VerifyResult:
     )
 
 
-class Mismatch(Exception):  # noqa: N818 - an outcome of a proof, turned into a failure at once
+class Mismatch(Exception):
     """An object is not what was moved."""
 
 
