@@ -42,8 +42,7 @@ async def run_operator(settings: Settings) -> None:
     log = structlog.get_logger("cloudflux.operator")
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    _hear_signals(stop)
     kube = await Kube.connect(settings)
     try:
         log.info("starting", server=kube.host, state_dir=str(settings.state_dir))
@@ -66,6 +65,11 @@ async def run_operator(settings: Settings) -> None:
     finally:
         await kube.close()
         log.info("ended")
+
+
+def _hear_signals(stop: asyncio.Event) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
 
 async def _unless(stop: asyncio.Event, work: Awaitable[Any]) -> Any:
@@ -151,9 +155,8 @@ async def _lead(
             recorder.event(item, "CrdMismatch", problem)
         async with _probe(vitals, settings):
             try:
-                await _work(runtime, background, kopf_ready, stop)
+                await _work(runtime, pool, background, kopf_ready, stop)
             finally:
-                await pool.stop()
                 await recorder.drain()
 
 
@@ -195,6 +198,7 @@ async def _probe(vitals: Vitals, settings: Settings) -> AsyncIterator[None]:
 
 async def _work(
     runtime: Runtime,
+    pool: ChildPool,
     background: list[asyncio.Task[None]],
     kopf_ready: asyncio.Event,
     stop: asyncio.Event,
@@ -210,18 +214,28 @@ async def _work(
     reconciling = [
         asyncio.create_task(runtime.queue.run(WORKERS, reconcile)),
         asyncio.create_task(_resync(runtime)),
+        asyncio.create_task(_take_signals_back(stop, kopf_ready)),
     ]
     stopping = asyncio.create_task(stop.wait())
-    parts = [watching, *reconciling, *background]
+    parts = [watching, *reconciling[:2], *background]
     await asyncio.wait({stopping, *parts}, return_when=asyncio.FIRST_COMPLETED)
     failed = [part for part in parts if part.done() and part.exception() is not None]
-    kopf_stop.set()
     stopping.cancel()
     for task in reconciling:
         task.cancel()
-    await asyncio.gather(watching, *reconciling, return_exceptions=True)
+    await asyncio.gather(*reconciling, return_exceptions=True)
+    # before kopf: at its end it cancels every task of the loop that is younger than itself
+    await pool.stop()
+    kopf_stop.set()
+    await asyncio.gather(watching, return_exceptions=True)
     for part in failed:
         part.result()
+
+
+async def _take_signals_back(stop: asyncio.Event, kopf_ready: asyncio.Event) -> None:
+    """Hear SIGTERM ourselves: kopf takes it over at its start and would end first."""
+    await kopf_ready.wait()
+    _hear_signals(stop)
 
 
 async def _resync(runtime: Runtime) -> None:
@@ -310,6 +324,7 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings.queueing.idle_timeout = 0.1
     settings.scanning.disabled = True
     settings.execution.max_workers = 2
+    settings.process.ultimate_exiting_timeout = 20
     settings.persistence.finalizer = f"{GROUP}/unused"
     settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=GROUP, v1=False)
     settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=GROUP, v1=False)
