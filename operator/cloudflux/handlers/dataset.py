@@ -151,7 +151,7 @@ async def _scan_request(runtime: Runtime, data_set: DataSet, now: dt.datetime) -
         tier.file_root
         for policy in runtime.all(POLICY, data_set.namespace)
         for tier in policy.spec.tiers
-        if tier.file_root
+        if tier.file_root and source.uri.startswith("file://")
     }
     runtime.memory(data_set.uid).scanned_generation = data_set.generation
     return ScanRequest(
