@@ -28,7 +28,9 @@ class StorageError(CloudFluxError):
 
     reason = "StorageError"
 
-    def __init__(self, message: str, *, backend: str = "", operation: str = "", key: str = "") -> None:
+    def __init__(
+        self, message: str, *, backend: str = "", operation: str = "", key: str = ""
+    ) -> None:
         super().__init__(message)
         self.backend, self.operation, self.key = backend, operation, key
 
