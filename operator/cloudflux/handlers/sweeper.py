@@ -46,6 +46,8 @@ async def reconcile(runtime: Runtime, key: Key) -> float | None:
     if entry is None or entry.step != SWEEP:
         runtime.tasks.forget(uid)
         await release_claim(runtime, left.namespace, left.data_set, uid)
+        if _may_be_data(runtime, left):
+            return await _keep(runtime, left)
         return await _start(runtime, left, key)
     failure = entry.error()
     runtime.tasks.forget(uid)
@@ -53,8 +55,7 @@ async def reconcile(runtime: Runtime, key: Key) -> float | None:
         _say(runtime, left, "ResidueLeft", f"what the deleted job left is there: {failure.message}")
         return RETRY_SECONDS
     result = entry.result(SweepResult)
-    kept = left.stage is pins.Stage.SWITCHING and not in_place(left.pin)
-    _say(runtime, left, "ResidueLeft" if kept else "ResidueSwept", result.residue)
+    _say(runtime, left, "ResidueSwept", result.residue)
     await asyncio.to_thread(pins.remove_pin, runtime.settings.state_dir, uid)
     return None
 
@@ -82,19 +83,27 @@ async def _start(runtime: Runtime, left: pins.Pin, key: Key) -> float | None:
         writers=left.writers,
         verify=left.verify,
         parallelism=left.parallelism,
-        keep_copies=left.stage is pins.Stage.SWITCHING or _target_in_use(runtime, left),
     )
     runtime.tasks.start(left.uid, SWEEP, "mover.sweep", request, key)
     return None
 
 
-def _target_in_use(runtime: Runtime, left: pins.Pin) -> bool:
-    """Whether a data set points to the target: then its copies are data, not residue."""
+def _may_be_data(runtime: Runtime, left: pins.Pin) -> bool:
+    """Whether a data set points to the target, or may: then copies and markers are data."""
     if in_place(left.pin):
         return False
+    if left.stage is pins.Stage.SWITCHING:
+        return True
     target = runtime.place(left.pin.target.uri, left.pin.target.endpoint)
     locations = [active_location(data_set) for data_set in runtime.all(DATA_SET)]
     return any(touches(target, runtime.place(one.uri, one.endpoint)) for one in locations)
+
+
+async def _keep(runtime: Runtime, left: pins.Pin) -> None:
+    """Leave everything: the job was deleted when the data set may have been switched already."""
+    words = f"nothing at {left.pin.target.uri} was removed: the data set was, or is, being switched"
+    _say(runtime, left, "ResidueLeft", words)
+    await asyncio.to_thread(pins.remove_pin, runtime.settings.state_dir, left.uid)
 
 
 def _say(runtime: Runtime, left: pins.Pin, reason: str, message: str) -> None:

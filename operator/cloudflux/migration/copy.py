@@ -16,6 +16,7 @@ from cloudflux.migration.place import SourceChanged, place
 from cloudflux.migration.plan import load_plan
 from cloudflux.migration.session import Session
 from cloudflux.migration.streams import run_parallel
+from cloudflux.migration.sweep import abort_uploads
 from cloudflux.migration.tally import Tally
 from cloudflux.storage.interface import ObjectInfo, Unreadable
 from cloudflux.storage.keys import printable
@@ -29,6 +30,8 @@ def copy_location(session: Session, request: CopyRequest) -> CopyResult:
     plan = load_plan(session)
     session.target.check()
     with Checkpoint(session.files.checkpoint) as checkpoint:
+        if checkpoint.moved:  # begun before: what a kill left half written would stay for ever
+            abort_uploads(session)
         tally = Tally(session.context, plan["objects"], plan["bytes"])
         for moved in checkpoint.moved.values():
             tally.done(moved.size_bytes)

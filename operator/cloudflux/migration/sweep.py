@@ -21,7 +21,7 @@ def sweep(session: Session, request: SweepRequest) -> SweepResult:
         return _say_changed(session)
     session.target.check()
     remove_markers(session, request)
-    aborted = _abort_uploads(session)
+    aborted = abort_uploads(session)
     if request.keep_copies:
         kept = _count_checkpoint(session)
         return SweepResult(
@@ -59,7 +59,7 @@ def _remove_copies(session: Session, request: SweepRequest) -> tuple[int, int]:
     return tally.objects_done, tally.objects_skipped
 
 
-def _abort_uploads(session: Session) -> int:
+def abort_uploads(session: Session) -> int:
     """Abort unfinished uploads of keys that this job had to write."""
     hierarchical = session.target.capabilities.hierarchical
     keys = {decode_key(row["key"]) for row in read_lines(session.files.plan_list)}
