@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .PHONY: help python setup assets demo demo-down test lint crds lock bench-control clean
 
 BIN := .venv/bin
-RUN := PYTHONPATH=operator:tools $(BIN)/python
+RUN := PYTHONPATH=operator:tools:. $(BIN)/python
 # the first Python that is new enough and can make environments; `make PYTHON=…` overrides
 CANDIDATES := python3 python3.13 python3.12 python3.11 python3.14 python
 ifndef PYTHON

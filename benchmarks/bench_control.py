@@ -1,0 +1,250 @@
+"""`make bench-control`: what the control process costs.
+
+(a) many MigrationJobs over tiny directories, from apply to all Completed: wall time, API
+writes a job by verb and resource (from the API server's own metrics), memory and CPU;
+(b) one job from `kubectl apply` to Completed; (c) start-up with many idle resources.
+CLOUDFLUX_BENCH_JOBS and CLOUDFLUX_BENCH_IDLE make it smaller than 1,000 and 10,000.
+"""
+
+import json
+import os
+import re
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.figures import Figure, print_figures
+from cloudflux_dev.cluster import ControlPlane, free_ports
+from cloudflux_dev.kubeapi import KubeApi
+from cloudflux_dev.processes import Recorded
+
+ROOT = Path(__file__).resolve().parents[1]
+API = "cloudflux.io/v1alpha1"
+JOBS = int(os.environ.get("CLOUDFLUX_BENCH_JOBS", "1000"))
+IDLE = int(os.environ.get("CLOUDFLUX_BENCH_IDLE", "10000"))
+DEADLINE_SECONDS = 900
+WRITES = re.compile(
+    r"^apiserver_request_total\{(?P<labels>.*)\} (?P<value>[0-9.e+]+)$", re.MULTILINE
+)
+MIB = 2**20
+
+
+class Bench:
+    """One control plane, one directory of data, one operator at a time."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.data = home / "data"
+        self.control_plane = ControlPlane(home / "cluster", "bench", tied=True)
+        self.processes = Recorded(home / "processes.json")
+        self.pid = 0
+        self.probe = ""
+
+    @contextmanager
+    def operator(self) -> Iterator[None]:
+        """Run the operator for the length of the block."""
+        port = free_ports(1)[0]
+        environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "CLOUDFLUX_"))},
+            "PYTHONPATH": str(ROOT / "operator"),
+            "CLOUDFLUX_KUBECONFIG": str(self.control_plane.kubeconfig),
+            "CLOUDFLUX_STATE_DIR": str(self.home / "state"),
+            "CLOUDFLUX_FILE_ROOTS": json.dumps({"*": [str(self.data)]}),
+            "CLOUDFLUX_PROBE_PORT": str(port),
+            "CLOUDFLUX_MAX_RUNNING_JOBS": "8",
+        }
+        (self.home / "state").mkdir(exist_ok=True)
+        command = [sys.executable, "-m", "cloudflux.cli.main", "operator"]
+        log = self.home / "operator.log"
+        self.pid = self.processes.start("operator", command, log, environment).pid
+        try:
+            yield
+        finally:
+            self.processes.stop()
+
+    def children(self) -> dict[str, int]:
+        """Process ids of the operator's children by name."""
+        found = {}
+        for path in Path(f"/proc/{self.pid}/task").glob("*/children"):
+            for pid in path.read_text().split():
+                words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+                found[words[3] if len(words) > 3 else pid] = int(pid)
+        return found
+
+
+def rss_bytes(pid: int, peak: bool = False) -> int:
+    """Resident memory of a process, now or at its peak."""
+    name = "VmHWM" if peak else "VmRSS"
+    text = Path(f"/proc/{pid}/status").read_text()
+    found = re.search(rf"{name}:\s+(\d+) kB", text)
+    return int(found[1]) * 1024 if found else 0
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def api_writes(api: KubeApi) -> Counter[str]:
+    """Writes that the API server has served, by verb and resource."""
+    counts: Counter[str] = Counter()
+    for match in WRITES.finditer(api.text("/metrics")):
+        labels = dict(re.findall(r'(\w+)="([^"]*)"', match["labels"]))
+        if labels["verb"] in ("POST", "PUT", "PATCH", "APPLY", "DELETE"):
+            resource = labels["resource"] + ("/" + labels["subresource"]).rstrip("/")
+            counts[f"{labels['verb']} {resource}"] += int(float(match["value"]))
+    return counts
+
+
+def manifests(bench: Bench, name: str) -> list[dict[str, Any]]:
+    """Make one tiny directory; return a DataSet over it and a job that moves it."""
+    directory = bench.data / "from" / name
+    directory.mkdir(parents=True)
+    for number in range(2):
+        (directory / f"file-{number}").write_bytes(f"{name} {number}\n".encode())
+    data_set = {
+        "apiVersion": API,
+        "kind": "DataSet",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"location": {"uri": directory.as_uri()}, "writers": "Quiesced"},
+    }
+    job = {
+        "apiVersion": API,
+        "kind": "MigrationJob",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {
+            "dataSetRef": {"name": name},
+            "target": {"location": {"uri": (bench.data / "to" / name).as_uri()}},
+        },
+    }
+    return [data_set, job]
+
+
+def wait_completed(api: KubeApi, wanted: int) -> None:
+    """Wait until so many jobs are Completed. Raises TimeoutError, or RuntimeError on a failure."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    phases: Counter[str] = Counter()
+    while time.monotonic() < deadline:
+        jobs = api.list(API, "migrationjobs")
+        phases = Counter(job.get("status", {}).get("phase", "none") for job in jobs)
+        if phases["Completed"] >= wanted:
+            return
+        if phases["Failed"]:
+            failed = next(j for j in jobs if j.get("status", {}).get("phase") == "Failed")
+            raise RuntimeError(f"a job failed: {failed['status'].get('message')}")
+        time.sleep(1)
+    raise TimeoutError(f"after {DEADLINE_SECONDS} s: {dict(phases)}")
+
+
+def one_job(bench: Bench, api: KubeApi) -> list[Figure]:
+    """(b) One job from apply to Completed."""
+    data_set, job = manifests(bench, "one")
+    api.create(data_set)
+    time.sleep(5)
+    started = time.monotonic()
+    bench.control_plane.kubectl("apply", "-f", "-", stdin=json.dumps(job))
+    while (
+        api.get(API, "migrationjobs", "one", "default").get("status", {}).get("phase")
+        != "Completed"
+    ):
+        if time.monotonic() - started > 120:
+            raise TimeoutError("the job is not Completed after 120 s")
+        time.sleep(0.02)
+    return [Figure("one job, apply to Completed", time.monotonic() - started, "s")]
+
+
+def many_jobs(bench: Bench, api: KubeApi) -> list[Figure]:
+    """(a) Many jobs at once."""
+    idle = rss_bytes(bench.pid)
+    objects = [manifests(bench, f"job-{number:05}") for number in range(JOBS)]
+    before, cpu = api_writes(api), cpu_seconds(bench.pid)
+    started = time.monotonic()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda pair: [api.create(each) for each in pair], objects))
+    wait_completed(api, JOBS + 1)
+    seconds = time.monotonic() - started
+    writes = api_writes(api) - before
+    for mine in ("POST datasets", "POST migrationjobs"):
+        writes[mine] = max(0, writes[mine] - JOBS)
+    # renewing the Lease costs the same with and without jobs
+    writes = Counter({k: v for k, v in writes.items() if v and not k.endswith(" leases")})
+    events = sum(n for name, n in writes.items() if name.endswith(" events"))
+    figures = [
+        Figure(f"{JOBS} jobs, apply to all Completed", seconds, "s", 90 * JOBS / 1000),
+        Figure("API writes a job", writes.total() / JOBS, "writes", 24),
+        *(Figure(f"  {name}", n / JOBS, "writes") for name, n in writes.most_common()),
+        Figure("events among them", events / JOBS, "writes", 6),
+        Figure("control process, idle", idle / MIB, "MiB", 150),
+        Figure("control process, peak under load", rss_bytes(bench.pid, True) / MIB, "MiB", 250),
+        Figure("control process, CPU", cpu_seconds(bench.pid) - cpu, "s"),
+    ]
+    for name, pid in bench.children().items():
+        figures.append(Figure(f"child {name}, peak", rss_bytes(pid, True) / MIB, "MiB"))
+        figures.append(Figure(f"child {name}, CPU", cpu_seconds(pid), "s"))
+    reasons = Counter(
+        e.get("reason", "") for e in api.list("events.k8s.io/v1", "events", "default")
+    )
+    print("Events by name:", dict(reasons.most_common()))
+    return figures
+
+
+def start_up(bench: Bench, api: KubeApi) -> list[Figure]:
+    """(c) Start with many idle resources: suspended data sets."""
+
+    def idle(number: int) -> None:
+        uri = (bench.data / "idle" / f"{number:05}").as_uri()
+        spec = {"location": {"uri": uri}, "suspend": True}
+        meta = {"name": f"idle-{number:05}", "namespace": "default"}
+        api.create({"apiVersion": API, "kind": "DataSet", "metadata": meta, "spec": spec})
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(idle, range(IDLE)))
+    started = time.monotonic()
+    with bench.operator():
+        while True:
+            items = api.list(API, "datasets")
+            if all(i.get("status", {}).get("conditions") for i in items):
+                break
+            if time.monotonic() - started > DEADLINE_SECONDS:
+                raise TimeoutError("not every data set was visited")
+            time.sleep(1)
+        return [
+            Figure(
+                f"start with {IDLE} idle data sets, all visited", time.monotonic() - started, "s"
+            ),
+            Figure("control process then", rss_bytes(bench.pid) / MIB, "MiB"),
+        ]
+
+
+def main() -> int:
+    """Run the three and print the table."""
+    with tempfile.TemporaryDirectory(prefix="cloudflux-bench-") as directory:
+        bench = Bench(Path(directory))
+        print("Starting etcd and kube-apiserver (10 s) …", flush=True)
+        bench.control_plane.start()
+        try:
+            bench.control_plane.install_crds()
+            with closing(KubeApi(bench.control_plane.kubeconfig)) as api:
+                with bench.operator():
+                    print("One job …", flush=True)
+                    figures = one_job(bench, api)
+                    print(f"{JOBS} jobs …", flush=True)
+                    figures += many_jobs(bench, api)
+                print(f"{IDLE} idle resources …", flush=True)
+                figures += start_up(bench, api)
+        finally:
+            bench.processes.stop()
+            bench.control_plane.stop()
+    print_figures(figures)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
