@@ -5,13 +5,12 @@ import datetime as dt
 from cloudflux.api.common import ConditionStatus
 from cloudflux.api.dataset import ActiveLocation, HistoryEntry
 from cloudflux.api.migrationjob import (
-    Failure,
     JobPin,
     Phase,
     RetentionPolicy,
     VerificationStatus,
 )
-from cloudflux.api.tasks import CopyResult, ObjectFailure, PrepareSwitchResult, VerifyResult
+from cloudflux.api.tasks import CopyResult, PrepareSwitchResult, VerifyResult
 from cloudflux.api.vocabulary import ConditionType
 from cloudflux.migration.display import human_bytes, human_seconds
 from cloudflux.migration.draft import Draft
@@ -27,6 +26,7 @@ from cloudflux.migration.facts import (
     SwitchDataSet,
     WriteConfigMap,
 )
+from cloudflux.migration.failures import failure_words, failures_of
 from cloudflux.migration.steps import end_progress, run_step, start_progress
 from cloudflux.settings import Moves
 
@@ -104,9 +104,9 @@ def copying(draft: Draft) -> None:
 def _copied(draft: Draft, result: CopyResult) -> None:
     start_progress(draft, result.objects_total, result.bytes_total)
     if result.failures or result.objects_failed:
-        words = _failure_words("could not be moved", result.objects_failed, result.failures)
+        words = failure_words("could not be moved", result.objects_failed, result.failures)
         reason = result.failures[0].reason if result.failures else "StorageError"
-        draft.set(failures=_failures(result.failures))
+        draft.set(failures=failures_of(result.failures))
         draft.end_step(COPY, "Failed", words)
         draft.condition(ConditionType.COPIED, ConditionStatus.FALSE, reason, words)
         fail(draft, reason, words)
@@ -147,8 +147,8 @@ def _verified(draft: Draft, result: VerifyResult) -> None:
         )
     )
     if result.mismatched or result.failures:
-        words = _failure_words("differ from their source", result.mismatched, result.failures)
-        draft.set(failures=_failures(result.failures))
+        words = failure_words("differ from their source", result.mismatched, result.failures)
+        draft.set(failures=failures_of(result.failures))
         draft.end_step(VERIFY, "Failed", words)
         draft.condition(ConditionType.VERIFIED, ConditionStatus.FALSE, "VerificationFailed", words)
         fail(draft, "VerificationFailed", words)
@@ -293,18 +293,3 @@ def _generation(draft: Draft) -> int:
     data_set = draft.facts.data_set
     location = data_set.status.location if data_set else None
     return location.generation if location else 0
-
-
-def _failures(failures: tuple[ObjectFailure, ...]) -> list[Failure]:
-    return [
-        Failure(key=one.key[:3072], reason=one.reason[:64], message=one.message[:1024])
-        for one in failures[:10]
-    ]
-
-
-def _failure_words(what: str, count: int, failures: tuple[ObjectFailure, ...]) -> str:
-    count = max(count, len(failures))
-    words = f"{count} objects {what}."
-    if failures:
-        words += f" The first, {failures[0].key}: {failures[0].message}"
-    return words
