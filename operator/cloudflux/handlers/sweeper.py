@@ -47,7 +47,8 @@ async def reconcile(runtime: Runtime, key: Key) -> float | None:
         runtime.tasks.forget(uid)
         await release_claim(runtime, left.namespace, left.data_set, uid)
         if _may_be_data(runtime, left):
-            return await _keep(runtime, left)
+            await _keep(runtime, left)
+            return None
         return await _start(runtime, left, key)
     failure = entry.error()
     runtime.tasks.forget(uid)
