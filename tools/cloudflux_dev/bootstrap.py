@@ -57,7 +57,8 @@ def make() -> None:
     uv = ENVIRONMENT / "bin" / "uv"
     got_uv = _run([*pip, "install", "--quiet", "--only-binary", ":all:", "--require-hashes",
                    "-r", str(BOOTSTRAP_LOCK)], quiet=True)  # fmt: skip
-    install = [str(uv), "pip", "install", "--quiet", "--python", str(python)]
+    # compiled now: else every process compiles what it imports, where bytecode is not written
+    install = [str(uv), "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python)]
     if not got_uv or not uv.exists():
         print("uv is not to be had for this machine; pip does it (up to 5 minutes) …", flush=True)
         install = [*pip, "install", "--quiet", "--no-deps"]

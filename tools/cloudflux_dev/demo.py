@@ -143,9 +143,7 @@ class Demo:
     def _wait_for_decisions(self) -> dict[str, dict[str, Any]]:
         """Wait until both data sets are priced; return their status as it is before any move."""
         before: dict[str, dict[str, Any]] = {}
-        for _ in self.deadline.poll(
-            "the operator to price the data sets (kubectl describe dataset)"
-        ):
+        for _ in self.deadline.poll("the operator to list, price and decide"):
             for item in self._items("datasets.cloudflux.io"):
                 status = item.get("status", {})
                 name = item["metadata"]["name"]

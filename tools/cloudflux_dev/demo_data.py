@@ -24,8 +24,8 @@ LOG_BUCKET, LOG_PREFIX = "example-sensors-logs", "access/"
 EXAMPLE_DIRECTORY = "file:///srv/storage"
 SEED = 20
 DAYS = 120
-OBJECTS = 240
-BUCKET_BYTES = 120 * 2**20
+OBJECTS = 200
+BUCKET_BYTES = 288 * 2**20
 TREE_BYTES = 60 * 2**20
 READS_TODAY = 60
 DAY_SECONDS = 86_400
@@ -66,7 +66,7 @@ def make_bucket(server: S3Server) -> list[str]:
 def _sizes() -> dict[str, int]:
     """Real sizes: many small objects, most bytes in few large ones; scaled to a fixed total."""
     rng = random.Random(SEED)
-    drawn = [min(max(rng.lognormvariate(12.4, 1.3), 4096), 4 * 2**20) for _ in range(OBJECTS)]
+    drawn = [min(max(rng.lognormvariate(14.2, 1.1), 4096), 8 * 2**20) for _ in range(OBJECTS)]
     factor = BUCKET_BYTES / sum(drawn)
     return {
         f"2026/plant-{number % 6}/run-{number:04}.parquet": max(4096, int(size * factor))
