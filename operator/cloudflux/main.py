@@ -98,7 +98,9 @@ async def _wait_for_crds(kube: Kube) -> list[tuple[dict[str, Any], str]]:
             except NotFound:
                 if name not in said:
                     said.add(name)
-                    log.error("CRD missing; install it: kubectl apply --server-side -f crds/", crd=name)
+                    log.error(
+                        "CRD missing; install it: kubectl apply --server-side -f crds/", crd=name
+                    )
             except KubeError as error:
                 if not error.retryable:
                     raise
@@ -206,6 +208,7 @@ async def _work(
     """List, then watch and reconcile, until stopped or until a part of it ends."""
     settings = runtime.settings
     await dispatch.list_all(runtime, settings.namespaces)
+
     async def reconcile(key: Key) -> float | None:
         return await dispatch.reconcile(runtime, key)
 
@@ -285,7 +288,7 @@ def build_registry(runtime: Runtime) -> kopf.OperatorRegistry:
     for kind, resource in OURS.items():
 
         def hear(kind: str = kind) -> Callable[..., Any]:
-            async def heard(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002
+            async def heard(type: str | None, body: kopf.Body, **_: Any) -> None:
                 dispatch.hear(runtime, kind, type, dict(body))
 
             return heard

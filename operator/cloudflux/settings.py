@@ -18,7 +18,9 @@ class Moves(StrEnum):
 class Settings(BaseSettings):
     """Every setting has a unit in its name and a reason in its description."""
 
-    model_config = SettingsConfigDict(env_prefix="CLOUDFLUX_", env_nested_delimiter="__", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="CLOUDFLUX_", env_nested_delimiter="__", frozen=True
+    )
 
     kubeconfig: Path | None = Field(default=None, description="Kubeconfig; absent: in-cluster.")
     kube_context: str | None = Field(default=None, description="Context in it; absent: current.")
@@ -26,16 +28,20 @@ class Settings(BaseSettings):
     state_dir: Path = Field(default=Path("/var/lib/cloudflux"), description="State directory.")
     lease_namespace: str = Field(default="default", description="Namespace of the leader Lease.")
     lease_name: str = Field(default="cloudflux-operator", description="Name of the leader Lease.")
-    lease_seconds: int = Field(default=10, description="Lease duration; a dead leader is replaced after it.")
+    lease_seconds: int = Field(
+        default=10, description="Lease duration; a dead leader is replaced after it."
+    )
     moves: Moves = Field(default=Moves.RUN, description="Run, DryRun (plan only) or Stop.")
-    max_running_jobs: int = Field(default=4, ge=1, description="Jobs moving at a time; the rest queue.")
+    max_running_jobs: int = Field(
+        default=4, ge=1, description="Jobs moving at a time; the rest queue."
+    )
     scan_interval_seconds: int = Field(default=3600, ge=1, description="Least time between scans.")
     resync_seconds: int = Field(default=300, ge=1, description="Level-based resync, jittered.")
     plan_ttl_seconds: int = Field(default=86_400, ge=60, description="A shown plan holds so long.")
     quiet_seconds: int = Field(default=2, ge=0, description="No change so long before a switch.")
     file_roots: dict[str, tuple[str, ...]] = Field(
         default_factory=dict,
-        description="Directories that file:// may touch, by namespace (JSON); '*' is any namespace.",
+        description="Directories that file:// may touch, by namespace (JSON); '*' is any.",
     )
     ambient_namespaces: tuple[str, ...] = Field(
         default=(), description="Namespaces that may use the operator's own cloud identity."
@@ -44,7 +50,13 @@ class Settings(BaseSettings):
         default=(),
         description="Endpoint URLs allowed although loopback, link-local or cluster addresses.",
     )
-    probe_host: str = Field(default="127.0.0.1", description="Address of the probe and metrics server.")
+    probe_host: str = Field(
+        default="127.0.0.1", description="Address of the probe and metrics server."
+    )
     probe_port: int = Field(default=0, description="Port of it; 0: off.")
-    price_overlay: Path | None = Field(default=None, description="JSON file with prices that override.")
-    test_stop_at: str | None = Field(default=None, description="Fault injection: stop point (tests).")
+    price_overlay: Path | None = Field(
+        default=None, description="JSON file with prices that override."
+    )
+    test_stop_at: str | None = Field(
+        default=None, description="Fault injection: stop point (tests)."
+    )

@@ -1,0 +1,1 @@
+"""The control process: kopf, the queue, and one reconciler for each kind."""

@@ -62,7 +62,8 @@ def _client(
         user_agent_extra=USER_AGENT,
         max_pool_connections=32,
         tcp_keepalive=True,
-        ignore_configured_endpoint_urls=keys is not None,
+        # the published stubs do not know this option yet
+        ignore_configured_endpoint_urls=keys is not None,  # type: ignore[call-arg]
         s3={"addressing_style": "path" if endpoint else "auto"},
     )
     return session.client(

@@ -1,0 +1,1 @@
+"""What the child processes do: move, ingest, decide."""
