@@ -57,8 +57,7 @@ def make() -> None:
     uv = ENVIRONMENT / "bin" / "uv"
     got_uv = _run([*pip, "install", "--quiet", "--only-binary", ":all:", "--require-hashes",
                    "-r", str(BOOTSTRAP_LOCK)], quiet=True)  # fmt: skip
-    # compiled now: else every process compiles what it imports, where bytecode is not written
-    install = [str(uv), "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python)]
+    install = [str(uv), "pip", "install", "--quiet", "--python", str(python)]
     if not got_uv or not uv.exists():
         print("uv is not to be had for this machine; pip does it (up to 5 minutes) …", flush=True)
         install = [*pip, "install", "--quiet", "--no-deps"]
@@ -67,6 +66,8 @@ def make() -> None:
             "The packages could not be installed; the lines above say why. A package registry "
             "must be reachable (pip's own configuration and proxies are used)."
         )
+    # compiled now: else every process compiles what it imports, where bytecode is not written
+    _run([str(python), "-m", "compileall", "-q", "-j", "0", str(_packages())], quiet=True)
     _link_sources(python)
     STAMP.write_text(stamp())
     print(f"Environment ready after {time.monotonic() - started:.0f} s.", flush=True)
@@ -82,11 +83,14 @@ def _works(python: Path) -> bool:
     return done.returncode == 0 and done.stdout.strip() == str(sys.version_info[:2])
 
 
+def _packages() -> Path:
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    return ENVIRONMENT / "lib" / version / "site-packages"
+
+
 def _link_sources(python: Path) -> None:
     """Make the checkout importable and `.venv/bin/cloudflux` start it."""
-    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    packages = ENVIRONMENT / "lib" / version / "site-packages"
-    (packages / "cloudflux-checkout.pth").write_text(f"{ROOT / 'operator'}\n{ROOT / 'tools'}\n")
+    (_packages() / "cloudflux-checkout.pth").write_text(f"{ROOT / 'operator'}\n{ROOT / 'tools'}\n")
     launcher = ENVIRONMENT / "bin" / "cloudflux"
     launcher.write_text(LAUNCHER.format(python=python))
     launcher.chmod(0o755)
