@@ -133,8 +133,9 @@ def recover(paths: Paths, path: Path, key: str) -> None:
     if (present.st_size, present.st_mtime_ns) == (out.st_size, out.st_mtime_ns):
         swapped.unlink()
         return
-    # Written to while it was swapped: the newer bytes win.
-    if path.is_symlink():
+    # Written to while it was swapped: the newer bytes win. What was swapped is older when the
+    # crash came before the exchange: then it is the copy, and the link leads to what was written.
+    if path.is_symlink() and out.st_mtime_ns > present.st_mtime_ns:
         swapped.replace(path)
         remove_strays(paths, key)
     else:
