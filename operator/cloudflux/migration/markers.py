@@ -12,7 +12,7 @@ from cloudflux.api.tasks import (
     PrepareSwitchRequest,
     PrepareSwitchResult,
 )
-from cloudflux.errors import IntegrityError, ObjectNotFound
+from cloudflux.errors import IntegrityError, ObjectNotFound, TargetOccupied
 from cloudflux.migration.files import read_json, write_json
 from cloudflux.migration.manifest import read_manifest
 from cloudflux.migration.session import Session, in_place
@@ -47,6 +47,7 @@ def prepare_switch(session: Session, request: PrepareSwitchRequest) -> PrepareSw
     """List once more; when nothing changed since the manifest, write both markers."""
     if in_place(request):
         return PrepareSwitchResult(delta_objects=0)
+    _refuse_same_place(session, request)
     delta = _delta(session, request.manifest_digest)
     session.context.stop_point("switch.listed")
     if delta == 0:
@@ -66,6 +67,31 @@ def remove_markers(session: Session, request: JobTask) -> None:
             write_marker(store, Marker.model_validate(before[name]))
         else:
             store.delete(MARKER_KEY)
+
+
+def _refuse_same_place(session: Session, request: PrepareSwitchRequest) -> None:
+    """Raise TargetOccupied when the target is the source by another name.
+
+    Two endpoints or mounts may lead to one place; then every object is found at the "target"
+    and adopted, and retiring the source would delete the only copy.
+    """
+    if not any(
+        one.adopted for one in read_manifest(session.files.manifest, request.manifest_digest)
+    ):
+        return  # an object that we wrote, create-only, was not there before
+    key = f"{CONTROL_PREFIX}same-place-{request.job_uid}"
+    session.context.check()
+    session.target.put(key, io.BytesIO(b"{}"), 2)
+    try:
+        session.source.head(key)
+    except ObjectNotFound:
+        return
+    finally:
+        session.target.delete(key)
+    raise TargetOccupied(
+        f"{session.target.uri} is the same place as the source, {session.source.uri}, by another "
+        "name; choose another target"
+    )
 
 
 def _delta(session: Session, manifest_digest: str) -> int:
@@ -101,6 +127,7 @@ def _write_markers(session: Session, request: PrepareSwitchRequest) -> None:
     marker = Marker(
         data_set_uid=request.data_set_uid,
         namespace=request.namespace,
+        data_set=request.data_set_name,
         generation=request.generation,
         source_uri=request.source.uri,
         target_uri=request.target.uri,
