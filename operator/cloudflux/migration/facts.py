@@ -118,6 +118,8 @@ class JobFacts:
     now: dt.datetime
     source_in_use: str | None = None
     """Why the source must not be deleted: an active or pending location overlaps it."""
+    target_in_use: str | None = None
+    """Why copies at the target must not be swept: a data set or another move uses them."""
     plan_ttl_seconds: int = 86_400
 
 

@@ -8,7 +8,7 @@ from cloudflux.api.tasks import RetireResult, SweepResult
 from cloudflux.api.vocabulary import ConditionType
 from cloudflux.migration import conditions
 from cloudflux.migration.draft import Draft
-from cloudflux.migration.facts import RETIRE, SWEEP, DeleteJob, Done, Failed, ReleaseClaim
+from cloudflux.migration.facts import RETIRE, SWEEP, SWITCH, DeleteJob, Done, Failed, ReleaseClaim
 from cloudflux.migration.phases import began, in_place
 from cloudflux.migration.steps import run_step
 from cloudflux.settings import Moves
@@ -47,6 +47,11 @@ def _cancelled(draft: Draft, residue: str) -> None:
 
 
 def _sweep(draft: Draft) -> str | None:
+    used = _target_used(draft)
+    if used is not None:
+        draft.stop_task()
+        draft.end_step(SWEEP, "Failed", used)
+        return used
     end = run_step(draft, SWEEP)
     if isinstance(end, Done) and isinstance(end.result, SweepResult):
         draft.end_step(SWEEP, "Done", end.result.residue)
@@ -55,6 +60,20 @@ def _sweep(draft: Draft) -> str | None:
         words = f"What it left at the target could not be removed: {end.error.message}"
         draft.end_step(SWEEP, "Failed", words)
         return words
+    return None
+
+
+def _target_used(draft: Draft) -> str | None:
+    """Say why copies and markers at the target must stay, or None."""
+    pin, data_set = draft.status.pin, draft.facts.data_set
+    if pin is None or in_place(pin):
+        return None
+    if draft.facts.target_in_use is not None:
+        return draft.facts.target_in_use
+    if data_set is None or draft.step(SWITCH) is None:
+        return None
+    if data_set.uid != pin.data_set_uid:
+        return "Copies and markers were kept: the re-created DataSet may already use them."
     return None
 
 

@@ -9,7 +9,7 @@ from cloudflux.api.migrationjob import Phase
 from cloudflux.api.vocabulary import ConditionType
 from cloudflux.migration import conditions, gates
 from cloudflux.migration.draft import Draft
-from cloudflux.migration.facts import Decision, Failed, JobFacts, ReleaseClaim
+from cloudflux.migration.facts import SWITCH, Decision, Failed, JobFacts, ReleaseClaim
 from cloudflux.migration.finish import after_the_end, begin_cancelling, cancelling, refuse_cancel
 from cloudflux.migration.phases import copying, fail, switching, verifying
 from cloudflux.settings import Moves
@@ -52,8 +52,9 @@ def _lost_data_set(draft: Draft) -> bool:
     if pin is None or (data_set is not None and data_set.uid == pin.data_set_uid):
         return False
     words = "The DataSet was deleted or replaced while the job ran; create a new job."
-    # Once switching, a re-created data set may have adopted the target: nothing is swept there.
-    fail(draft, "DataSetNotFound", words, sweep=draft.status.phase is not Phase.SWITCHING)
+    # Markers may stand since the first Switch, also back in Copying: a re-created data set may
+    # have adopted the target, so nothing is swept there.
+    fail(draft, "DataSetNotFound", words, sweep=draft.step(SWITCH) is None)
     return True
 
 
