@@ -9,7 +9,7 @@ from cloudflux.errors import CloudFluxError
 from cloudflux.events.transitions import EventType, cloud_event
 from cloudflux.handlers import pins, requests
 from cloudflux.handlers.admission import FINISHED, HOLDING, MOVING, order
-from cloudflux.handlers.job_facts import gather, sweeping
+from cloudflux.handlers.job_facts import gather, source_in_use, sweeping, target_in_use
 from cloudflux.handlers.kube import DATA_SETS, MIGRATION_JOBS, Conflict, NotFound
 from cloudflux.handlers.locationmap import ConfigMapConflict, write_location_map
 from cloudflux.handlers.resolve import in_place
@@ -59,7 +59,7 @@ async def _carry_out(
     runtime: Runtime, job: Job, facts: machine.JobFacts, decision: machine.Decision
 ) -> float | None:
     for action in decision.before:
-        await _act(runtime, job, action)
+        await _act(runtime, job, action, facts)
     written = job
     if decision.status is not None:
         raw = await runtime.write_status(job, decision.status)
@@ -67,7 +67,7 @@ async def _carry_out(
     if isinstance(facts.outcome, machine.Done | machine.Failed):
         runtime.tasks.forget(job.uid)
     for action in decision.after:
-        await _act(runtime, written, action)
+        await _act(runtime, written, action, facts)
     _tell(runtime, job, written)
     await _tidy(runtime, written)
     return decision.requeue_after_seconds
@@ -85,14 +85,15 @@ async def _refresh(runtime: Runtime, job: Job) -> None:
             continue
 
 
-async def _act(runtime: Runtime, job: Job, action: machine.Action) -> None:
+async def _act(runtime: Runtime, job: Job, action: machine.Action, facts: machine.JobFacts) -> None:
     match action:
         case machine.StartTask(_, step):
             await _start(runtime, job, action.operation, step)
         case machine.CancelTask():
             runtime.tasks.cancel(job.uid)
         case machine.ClaimDataSet():
-            await _claim(runtime, job)
+            seen = facts.data_set.status.active_migration_ref if facts.data_set else None
+            await _claim(runtime, job, seen)
         case machine.ReleaseClaim():
             await release_claim(runtime, job.namespace, job.spec.data_set_ref.name, job.uid)
         case machine.SwitchDataSet():
@@ -127,11 +128,21 @@ async def _start(runtime: Runtime, job: Job, operation: str, step: str) -> None:
         await asyncio.to_thread(_pin, runtime, job, pin, writers, step)
     base = requests.job_task(job, pin, source, target, writers)
     request = requests.request_of(step, base, job.spec, job.status, runtime, runtime.clock())
+    # nothing waits from here on: a retirement and a move to its source exclude each other
+    if step == machine.RETIRE and source_in_use(runtime, job):
+        runtime.queue.add(job.key)
+        return
+    if step == machine.SWEEP and target_in_use(runtime, job):
+        runtime.queue.add(job.key)
+        return
     runtime.tasks.start(job.uid, step, operation, request, job.key)
 
 
 def _pin(runtime: Runtime, job: Job, pin: JobPin, writers: Writers, step: str) -> None:
-    stage = pins.Stage.RUNNING if step == machine.COPY else pins.Stage.SWITCHING
+    # markers stand since the first Switch, also when a delta brought the job back to Copying
+    marked = any(one.name == machine.SWITCH for one in job.status.steps)
+    running = step == machine.COPY and not marked
+    stage = pins.Stage.RUNNING if running else pins.Stage.SWITCHING
     pins.write_pin(
         runtime.settings.state_dir,
         pins.Pin(
@@ -154,14 +165,20 @@ def _data_set(runtime: Runtime, job: Job) -> DataSet | None:
     return found
 
 
-async def _claim(runtime: Runtime, job: Job) -> None:
-    """Claim the data set by compare-and-swap. Raises Conflict when it changed since it was read."""
+async def _claim(runtime: Runtime, job: Job, seen: ActiveMigrationRef | None) -> None:
+    """Claim the data set by compare-and-swap, from nobody or from the stale claim `seen`.
+
+    Raises Conflict when it changed since the decision: another job may have claimed it while
+    this one waited for something.
+    """
     data_set = _data_set(runtime, job)
     if data_set is None:
         raise Conflict(f"DataSet {job.spec.data_set_ref.name} is gone")
     claim = data_set.status.active_migration_ref
     if claim is not None and claim.uid == job.uid:
         return
+    if claim is not None and (seen is None or claim.uid != seen.uid):
+        raise Conflict(f"DataSet {data_set.name} was claimed by MigrationJob {claim.name}")
     ours = ActiveMigrationRef(name=job.name, uid=job.uid)
     status = data_set.status.model_copy(update={"active_migration_ref": ours})
     await runtime.write_status(data_set, status)

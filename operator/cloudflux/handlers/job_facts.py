@@ -8,7 +8,7 @@ from cloudflux.api.migrationjob import JobPin, Phase, RetentionPolicy
 from cloudflux.api.vocabulary import ConditionType
 from cloudflux.errors import CloudFluxError, ConfigurationError
 from cloudflux.handlers import locationmap
-from cloudflux.handlers.admission import BEFORE_MOVING, FINISHED, HOLDING, turn
+from cloudflux.handlers.admission import BEFORE_MOVING, FINISHED, HOLDING, MOVING, turn
 from cloudflux.handlers.conditions import find, is_true
 from cloudflux.handlers.dataset import active_location, assignment
 from cloudflux.handlers.kube import MIGRATION_JOBS, NotFound
@@ -57,7 +57,8 @@ async def gather(runtime: Runtime, job: Job, now: dt.datetime) -> machine.JobFac
         gates=gates,
         outcome=outcome(runtime, job.uid),
         now=now,
-        source_in_use=_source_in_use(runtime, job),
+        source_in_use=source_in_use(runtime, job),
+        target_in_use=target_in_use(runtime, job),
         plan_ttl_seconds=runtime.settings.plan_ttl_seconds,
     )
 
@@ -162,16 +163,32 @@ def _gates(runtime: Runtime, job: Job, resolved: JobPin | None, taken: str | Non
 def _overlap(runtime: Runtime, job: Job, pin: JobPin) -> str | None:
     """Whether another job, of any namespace, works on or keeps a place of ours."""
     mine = list(_places(runtime, pin))
+    for swept in runtime.sweeps.values():
+        if any(touches(one, another) for one in mine for another in _places(runtime, swept)):
+            return "What a deleted move left at the target is being removed; it waits."
     for other in runtime.all(JOB):
         if other.uid == job.uid:
             continue
         held = runtime.admitted.get(other.uid) or _held(other)
-        if held is None or held.data_set_uid == pin.data_set_uid:
-            continue  # jobs of one data set are kept apart by its claim
+        if held is None:
+            continue
+        # jobs of one data set are kept apart by its claim, but a retirement or a sweep that
+        # runs may hold none any more
+        if held.data_set_uid == pin.data_set_uid and not _removes(runtime, other):
+            continue
         theirs = list(_places(runtime, held))
         if any(touches(one, another) for one in mine for another in theirs):
             return "Source or target touches a location that another move works on; it waits."
     return None
+
+
+def _removes(runtime: Runtime, job: Job) -> bool:
+    """Whether a task of the job deletes objects now; it is woken, to see that it should stop."""
+    entry = runtime.tasks.get(job.uid)
+    if entry is None or entry.ended or entry.step not in (machine.RETIRE, machine.SWEEP):
+        return False
+    runtime.queue.add(job.key)
+    return True
 
 
 def _held(job: Job) -> JobPin | None:
@@ -197,7 +214,7 @@ def awaits_retirement(job: Job) -> bool:
     return wanted and not done and not is_true(status.conditions, ConditionType.SOURCE_RETIRED)
 
 
-def _source_in_use(runtime: Runtime, job: Job) -> str | None:
+def source_in_use(runtime: Runtime, job: Job) -> str | None:
     """Why the source of a completed move must stay: someone reads or will read it."""
     pin = job.status.pin
     if pin is None or not awaits_retirement(job):
@@ -213,4 +230,31 @@ def _source_in_use(runtime: Runtime, job: Job) -> str | None:
             continue
         if any(touches(source, place) for place in _places(runtime, held)):
             return "The source is, or overlaps, a location of a pending move; it is kept."
+    return None
+
+
+def target_in_use(runtime: Runtime, job: Job) -> str | None:
+    """Why what an ended job left at its target must stay: it is, or becomes, data."""
+    pin = job.status.pin
+    ends = job.spec.cancel or job.status.phase is Phase.CANCELLING or sweeping(job)
+    if pin is None or in_place(pin) or not ends:
+        return None
+    return target_used(runtime, pin, job.uid)
+
+
+def target_used(runtime: Runtime, pin: JobPin, uid: str) -> str | None:
+    """Whether a data set, or a move other than `uid` that is let in, uses the pinned target."""
+    target = runtime.place(pin.target.uri, pin.target.endpoint)
+    for data_set in runtime.all(DATA_SET):
+        location = active_location(data_set)
+        if touches(target, runtime.place(location.uri, location.endpoint)):
+            return "Copies and markers were kept: a data set's location is, or touches, the target."
+    for other in runtime.all(JOB):
+        held = runtime.admitted.get(other.uid)
+        if held is None and other.status.phase in MOVING:
+            held = other.status.pin
+        if other.uid == uid or held is None:
+            continue
+        if any(touches(target, place) for place in _places(runtime, held)):
+            return "Copies and markers were kept: another move uses the target now."
     return None

@@ -61,6 +61,8 @@ class Runtime:
     observed: dict[str, Observed] = field(default_factory=dict)
     admitted: dict[str, JobPin] = field(default_factory=dict)
     """Jobs let in whose status may not say so yet."""
+    sweeps: dict[str, JobPin] = field(default_factory=dict)
+    """What deleted jobs, by UID, left and is being removed now."""
     due_rounds: dict[str, set[str]] = field(default_factory=dict)
     """By policy: data sets that its last scheduled evaluation still has to act on."""
     _parsed: dict[Key, Resource[Any, Any]] = field(default_factory=dict)

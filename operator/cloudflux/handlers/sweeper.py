@@ -2,14 +2,14 @@
 
 import asyncio
 
+from cloudflux.api.migrationjob import Phase
 from cloudflux.api.tasks import SweepRequest, SweepResult
 from cloudflux.errors import CloudFluxError
 from cloudflux.handlers import pins
-from cloudflux.handlers.dataset import active_location
 from cloudflux.handlers.job import release_claim
-from cloudflux.handlers.overlap import touches
+from cloudflux.handlers.job_facts import target_used
 from cloudflux.handlers.resolve import in_place
-from cloudflux.handlers.resources import DATA_SET, JOB, Raw
+from cloudflux.handlers.resources import JOB, Raw
 from cloudflux.handlers.runtime import Runtime
 from cloudflux.handlers.tasks import Key
 from cloudflux.migration.facts import SWEEP
@@ -39,6 +39,10 @@ async def reconcile(runtime: Runtime, key: Key) -> float | None:
         if entry.step != SWEEP:
             runtime.tasks.cancel(uid)
         return STOPPING_SECONDS
+    if runtime.sweeps.pop(uid, None) is not None:
+        for job in runtime.all(JOB):
+            if job.status.phase == Phase.QUEUED:
+                runtime.queue.add(job.key)
     left = await asyncio.to_thread(pins.read_pin, runtime.settings.state_dir, uid)
     if left is None:
         runtime.tasks.forget(uid)
@@ -85,6 +89,12 @@ async def _start(runtime: Runtime, left: pins.Pin, key: Key) -> float | None:
         verify=left.verify,
         parallelism=left.parallelism,
     )
+    # nothing waited since: a move to the target is seen here, or sees this
+    if _may_be_data(runtime, left):
+        await _keep(runtime, left)
+        return None
+    if not in_place(left.pin):
+        runtime.sweeps[left.uid] = left.pin
     runtime.tasks.start(left.uid, SWEEP, "mover.sweep", request, key)
     return None
 
@@ -95,14 +105,14 @@ def _may_be_data(runtime: Runtime, left: pins.Pin) -> bool:
         return False
     if left.stage is pins.Stage.SWITCHING:
         return True
-    target = runtime.place(left.pin.target.uri, left.pin.target.endpoint)
-    locations = [active_location(data_set) for data_set in runtime.all(DATA_SET)]
-    return any(touches(target, runtime.place(one.uri, one.endpoint)) for one in locations)
+    return target_used(runtime, left.pin, left.uid) is not None
 
 
 async def _keep(runtime: Runtime, left: pins.Pin) -> None:
     """Leave everything: the job was deleted when the data set may have been switched already."""
-    words = f"nothing at {left.pin.target.uri} was removed: the data set was, or is, being switched"
+    words = (
+        f"nothing at {left.pin.target.uri} was removed: a data set or a move uses, or may use, it"
+    )
     _say(runtime, left, "ResidueLeft", words)
     await asyncio.to_thread(pins.remove_pin, runtime.settings.state_dir, left.uid)
 
