@@ -1,6 +1,5 @@
 """The operator as a process on a real control plane, with directories as data."""
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -70,3 +69,106 @@ def test_a_data_set_gets_ready_and_moves_to_another_directory(
         assert "finalizers" not in world.get(kind, name)["metadata"]
         assert not world.get(kind, name)["metadata"].get("annotations")
     assert wait_for("events", lambda: "Completed" in world.event_reasons("move"))
+
+
+@pytest.mark.parametrize(
+    ("uri", "reason", "words"),
+    [
+        ("file:///etc", "LocationRefused", "CLOUDFLUX_FILE_ROOTS"),
+        ("file://{root}/data/out", "LocationRefused", "outside"),
+        ("file://{root}/data/absent", "LocationNotFound", "absent"),
+    ],
+)
+def test_a_location_that_can_not_be_used_is_said(
+    start: Start, world: World, source: Path, tmp_path: Path, uri: str, reason: str, words: str
+) -> None:
+    (tmp_path / "data" / "out").symlink_to("/etc")
+    start()
+    world.data_set("bad", uri.format(root=tmp_path))
+    found = world.wait_condition("datasets", "bad", "Ready", "False")
+    assert found["reason"] == reason
+    assert words in found["message"]
+    assert wait_for("the event", lambda: reason in world.event_reasons("bad"))
+
+
+def test_an_endpoint_in_the_cluster_is_refused(start: Start, world: World) -> None:
+    start()
+    world.data_set("bad", {"uri": "s3://bucket/x", "endpoint": "http://169.254.169.254"})
+    found = world.wait_condition("datasets", "bad", "Ready", "False")
+    assert found["reason"] == "EndpointRefused"
+
+
+def test_a_target_inside_the_source_fails_the_job(start: Start, world: World, source: Path) -> None:
+    content = fill(source, 3)
+    start()
+    world.data_set("books", source.as_uri(), writers="Quiesced")
+    world.wait_ready("books")
+    world.job("inside", "books", {"location": {"uri": (source / "deeper").as_uri()}})
+    found = world.wait_condition("migrationjobs", "inside", "Succeeded", "False")
+    assert found["reason"] == "LocationOverlap"
+    assert read_all(source) == content
+
+
+def test_a_foreign_config_map_is_left_alone_and_said(
+    start: Start, world: World, source: Path, tmp_path: Path
+) -> None:
+    fill(source, 3)
+    (tmp_path / "data" / "target").mkdir()
+    metadata = {"name": "books-location", "namespace": world.namespace}
+    foreign = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"a": "b"}}
+    world.api.create(foreign)
+    start()
+    world.data_set("books", source.as_uri(), writers="Quiesced")
+    world.job("move", "books", {"location": {"uri": (tmp_path / "data" / "target").as_uri()}})
+    status = world.wait_phase("move", "Queued")
+    assert status["reason"] == "ConfigMapConflict"
+    world.api.delete("v1", "configmaps", "books-location", world.namespace)
+    world.wait_condition("migrationjobs", "move", "Succeeded", "True", 90)
+
+
+def test_deleting_is_immediate_and_what_a_running_job_left_is_swept(
+    start: Start, world: World, source: Path, tmp_path: Path
+) -> None:
+    content = fill(source, 400)
+    target = tmp_path / "data" / "target"
+    target.mkdir()
+    operator = start()
+    world.data_set("books", source.as_uri(), writers="Quiesced")
+    world.wait_ready("books")
+    execution = {"parallelism": 1, "bandwidthBytesPerSecond": 4096}
+    world.job("move", "books", {"location": {"uri": target.as_uri()}}, execution=execution)
+    wait_for("some copies", lambda: len(read_all(target)) > 2)
+    world.api.delete("cloudflux.io/v1alpha1", "migrationjobs", "move", world.namespace)
+    assert world.gone("migrationjobs", "move")
+    wait_for("the sweep", lambda: "ResidueSwept" in world.event_reasons("move"))
+    assert read_all(target) == {}
+    assert read_all(source) == content
+    wait_for("the claim", lambda: "activeMigrationRef" not in world.status("datasets", "books"))
+
+    world.job("again", "books", {"location": {"uri": target.as_uri()}}, execution=execution)
+    wait_for("some copies", lambda: len(read_all(target)) > 2)
+    operator.stop()
+    world.api.delete("cloudflux.io/v1alpha1", "migrationjobs", "again", world.namespace)
+    assert world.gone("migrationjobs", "again")
+    start()
+    wait_for("the sweep", lambda: "ResidueSwept" in world.event_reasons("again"))
+    assert read_all(target) == {}
+    assert read_all(source) == content
+
+
+def test_a_data_set_that_is_created_again_finds_its_data(
+    start: Start, world: World, source: Path, tmp_path: Path
+) -> None:
+    fill(source, 5)
+    target = tmp_path / "data" / "target"
+    target.mkdir()
+    start()
+    world.data_set("books", source.as_uri(), writers="Quiesced")
+    world.job("move", "books", {"location": {"uri": target.as_uri()}})
+    world.wait_condition("migrationjobs", "move", "Succeeded", "True")
+    world.api.delete("cloudflux.io/v1alpha1", "datasets", "books", world.namespace)
+    assert world.gone("datasets", "books")
+    world.data_set("books", source.as_uri(), writers="Quiesced")
+    world.wait_ready("books")
+    assert world.status("datasets", "books")["location"]["uri"] == target.as_uri()
+    assert "LocationAdopted" in wait_for("events", lambda: world.event_reasons("books"))
