@@ -14,8 +14,8 @@ from cloudflux.api.tasks import (
     ScanResult,
     TaskError,
 )
+from cloudflux.api.vocabulary import REASONS, ConditionType
 from cloudflux.errors import CloudFluxError, ConfigurationError
-from cloudflux.api.vocabulary import ConditionType
 from cloudflux.handlers import dataset_status as compute
 from cloudflux.handlers.conditions import find as find_condition
 from cloudflux.handlers.locationmap import repair_location_map
@@ -199,6 +199,7 @@ async def _serve_task(runtime: Runtime, data_set: DataSet, entry: Entry) -> floa
         status = compute.scanned(data_set, entry.result(ScanResult), now)
         memory.evaluation_wanted = True
         await runtime.write_status(data_set, _with_conflict(runtime, data_set, status, now))
+        _warn_of_access(runtime, data_set, status)
     else:
         status = compute.evaluated(data_set, entry.result(EvaluateResult), now)
         status = _with_conflict(runtime, data_set, compute.ready(data_set, status, now), now)
@@ -206,6 +207,19 @@ async def _serve_task(runtime: Runtime, data_set: DataSet, entry: Entry) -> floa
         _tell_of_decision(runtime, data_set, status)
     runtime.tasks.forget(data_set.uid)
     return 0.0
+
+
+def _warn_of_access(runtime: Runtime, data_set: DataSet, status: DataSetStatus) -> None:
+    """Say once that reads are not seen, and why; the condition goes on saying it."""
+    kind = ConditionType.ACCESS_HISTORY_FRESH
+    before, after = (
+        find_condition(data_set.status.conditions, kind),
+        find_condition(status.conditions, kind),
+    )
+    if after is None or (before is not None and before.reason == after.reason):
+        return
+    if REASONS[after.reason].warning:
+        runtime.event(data_set, after.reason, after.message)
 
 
 async def _locate(

@@ -199,7 +199,7 @@ def _held_by(draft: Draft) -> tuple[Phase, str, str] | None:
 
 
 def _queue(draft: Draft, phase: Phase, reason: str, message: str) -> None:
-    if reason in ("LocationOverlap", "ConfigMapConflict"):
+    if reason in ("LocationOverlap", "ConfigMapConflict", "DataSetBusy"):
         draft.warn_once(reason, message)
     draft.stop_task()
     position = _shown_position(draft.status.queue_position, draft.facts.gates.queue_position)
