@@ -20,6 +20,7 @@ from cloudflux.handlers import dataset_status as compute
 from cloudflux.handlers.conditions import find as find_condition
 from cloudflux.handlers.locationmap import repair_location_map
 from cloudflux.handlers.locations import check_location
+from cloudflux.handlers.requests import tier_roots
 from cloudflux.handlers.resources import JOB, POLICY, DataSet
 from cloudflux.handlers.runtime import Runtime
 from cloudflux.handlers.selection import Assignment, assign, conflict_message
@@ -147,18 +148,12 @@ async def _scan_request(runtime: Runtime, data_set: DataSet, now: dt.datetime) -
     for signal in data_set.spec.access.sources:
         logs = await runtime.store(signal.logs, data_set.namespace) if signal.logs else None
         sources.append(AccessSourceRef(type=signal.type, logs=logs))
-    roots = {
-        tier.file_root
-        for policy in runtime.all(POLICY, data_set.namespace)
-        for tier in policy.spec.tiers
-        if tier.file_root and source.uri.startswith("file://")
-    }
     runtime.memory(data_set.uid).scanned_generation = data_set.generation
     return ScanRequest(
         data_set_uid=data_set.uid,
         source=source,
         sources=tuple(sources),
-        tier_roots=tuple(sorted(roots)),
+        tier_roots=tier_roots(runtime, data_set.namespace, source.uri),
         retention_days=data_set.spec.retention.access_history_days,
         now=now,
     )

@@ -126,7 +126,7 @@ async def _start(runtime: Runtime, job: Job, operation: str, step: str) -> None:
     writers = data_set.spec.writers if data_set else Writers.ACTIVE
     if step in (machine.COPY, machine.SWITCH):
         await asyncio.to_thread(_pin, runtime, job, pin, writers, step)
-    base = requests.job_task(job, pin, source, target, writers)
+    base = requests.job_task(runtime, job, pin, source, target, writers)
     request = requests.request_of(step, base, job.spec, job.status, runtime, runtime.clock())
     # nothing waits from here on: a retirement and a move to its source exclude each other
     if step == machine.RETIRE and source_in_use(runtime, job):

@@ -21,7 +21,7 @@ from cloudflux.api.tasks import (
     VerifyRequest,
     VerifyResult,
 )
-from cloudflux.handlers.resources import Job
+from cloudflux.handlers.resources import POLICY, Job
 from cloudflux.handlers.runtime import Runtime
 from cloudflux.migration.facts import COPY, PLAN, RETIRE, SWEEP, SWITCH, VERIFY
 
@@ -35,8 +35,24 @@ RESULTS: dict[str, type[Task]] = {
 }
 
 
+def tier_roots(runtime: Runtime, namespace: str, uri: str) -> tuple[str, ...]:
+    """The roots of file tiers that the namespace's policies name; none for a bucket.
+
+    With them a store knows which links are objects that were moved to another tier.
+    """
+    if not uri.startswith("file://"):
+        return ()
+    roots = {
+        tier.file_root
+        for policy in runtime.all(POLICY, namespace)
+        for tier in policy.spec.tiers
+        if tier.file_root
+    }
+    return tuple(sorted(roots))
+
+
 def job_task(
-    job: Job, pin: JobPin, source: StoreRef, target: StoreRef, writers: Writers
+    runtime: Runtime, job: Job, pin: JobPin, source: StoreRef, target: StoreRef, writers: Writers
 ) -> JobTask:
     """What every request of a job holds."""
     spec = job.spec
@@ -51,6 +67,7 @@ def job_task(
         target=target,
         target_class=pin.target_class,
         target_root=pin.target_root,
+        tier_roots=tier_roots(runtime, job.namespace, pin.source.uri),
         writers=writers,
         verify=spec.verify,
         parallelism=spec.execution.parallelism,
