@@ -19,7 +19,7 @@ from cloudflux.api.tasks import StoreRef
 from cloudflux.cli.local import store_ref
 from cloudflux.cli.plan import read_overlay
 from cloudflux.errors import CloudFluxError, PermissionDenied
-from cloudflux.handlers.kube import CRDS, Kube, NotFound, Object, Resource
+from cloudflux.handlers.kube import CRDS, Forbidden, Kube, NotFound, Object, Resource
 from cloudflux.settings import Settings
 
 SUPPORTED_KUBERNETES = ((1, 31), (1, 36))
@@ -131,6 +131,8 @@ async def _crds(kube: Kube) -> list[Finding]:
             await kube.get(CRDS, None, f"{plural}.{GROUP}")
         except NotFound:
             missing.append(plural)
+        except Forbidden as error:
+            return [Finding(Mark.WARNING, "CRDs", f"can't be looked at: {error}")]
     if missing:
         what = f"{', '.join(missing)} not installed: kubectl apply --server-side -f crds/"
         return [Finding(Mark.FAILED, "CRDs", what)]
