@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help python setup assets demo demo-down test lint crds lock bench-control clean
+.PHONY: help python setup assets demo demo-down test test-kills lint crds lock bench-control clean
 
 BIN := .venv/bin
 RUN := PYTHONPATH=operator:tools:. $(BIN)/python
@@ -45,6 +45,9 @@ demo-down: ## End what the demo left running
 
 test: assets setup ## Everything that must hold before a change is merged
 	@$(RUN) -m cloudflux_dev.check
+
+test-kills: assets setup ## Kill the operator at every step of a job (10 minutes)
+	@$(RUN) -m pytest -m exhaustive tests
 
 lint: setup ## Style, types and layers
 	@$(RUN) -m cloudflux_dev.check lint

@@ -150,12 +150,13 @@ def one_job(bench: Bench, api: KubeApi) -> list[Figure]:
     time.sleep(5)
     started = time.monotonic()
     bench.control_plane.kubectl("apply", "-f", "-", stdin=json.dumps(job))
-    while (
-        api.get(API, "migrationjobs", "one", "default").get("status", {}).get("phase")
-        != "Completed"
-    ):
-        if time.monotonic() - started > 120:
-            raise TimeoutError("the job is not Completed after 120 s")
+    while True:
+        status = api.get(API, "migrationjobs", "one", "default").get("status", {})
+        if status.get("phase") == "Completed":
+            break
+        if time.monotonic() - started > 60:
+            why = f"{status.get('phase')} {status.get('reason')}: {status.get('message')}"
+            raise TimeoutError(f"the job is not Completed after 120 s: {why}")
         time.sleep(0.02)
     return [Figure("one job, apply to Completed", time.monotonic() - started, "s")]
 

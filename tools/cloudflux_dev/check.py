@@ -27,6 +27,9 @@ class Check:
     about: str
 
 
+NOT_ALL = ("-m", "not exhaustive")
+"""Kills at every step take minutes more: `make test-kills`."""
+
 LINT = (
     Check("style", (str(BIN / "ruff"), "check", *CHECKED), "1 s"),
     Check("types", (str(BIN / "mypy"),), "5 s warm, a minute cold"),
@@ -70,7 +73,17 @@ def main(arguments: list[str]) -> int:
         workers = "2" if (os.cpu_count() or 1) < 8 else "4"
         tests = Check(
             "tests",
-            (sys.executable, "-m", "pytest", "-n", workers, "--dist", "loadgroup", *extra),
+            (
+                sys.executable,
+                "-m",
+                "pytest",
+                "-n",
+                workers,
+                "--dist",
+                "loadgroup",
+                *NOT_ALL,
+                *extra,
+            ),
             "under 10 minutes",
         )
         if not run(tests):
