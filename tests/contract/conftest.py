@@ -9,7 +9,8 @@ from cloudflux.storage.interface import Store
 from cloudflux.storage.memory import MemoryStore
 from cloudflux.storage.registry import open_store
 from cloudflux.storage.s3 import S3Store
-from cloudflux_dev.s3servers import S3Server, find_versitygw, start_moto, start_versitygw
+from cloudflux_dev import parts
+from cloudflux_dev.s3servers import S3Server, start_moto, start_versitygw
 
 from .rigs import Rig
 
@@ -24,11 +25,8 @@ def moto() -> Iterator[S3Server]:
 
 @pytest.fixture(scope="session")
 def versitygw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    if find_versitygw() is None:
-        pytest.skip(
-            "versitygw is not installed: "
-            "go install github.com/versity/versitygw/cmd/versitygw@v1.8.0"
-        )
+    if parts.find("versitygw") is None:
+        pytest.skip(parts.why_missing("versitygw"))
     with start_versitygw(tmp_path_factory.mktemp("versitygw")) as server:
         yield server
 

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloudflux_dev import assets
+from cloudflux_dev import assets, parts
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -52,13 +52,14 @@ def run(check: Check) -> bool:
 
 def get_parts() -> bool:
     """Have the real servers that the tests talk to; False, having said so, when one is missing."""
-    print("== servers for the tests (at once; up to 10 minutes on a new machine)", flush=True)
+    print("== servers for the tests (at once; up to 20 minutes on a new machine)", flush=True)
     try:
         print(f"Kubernetes API: {assets.find().kube_apiserver.parent}")
-        print(f"versitygw: {assets.find_versitygw()}")
     except assets.AssetsError as error:
         print(f"error: {error}", file=sys.stderr)
         return False
+    for line in parts.get_all(parts.NEEDED_BY_TESTS):
+        print(f"not to be had, so its tests are skipped: {line}", file=sys.stderr)
     return True
 
 

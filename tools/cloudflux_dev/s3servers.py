@@ -1,10 +1,13 @@
-"""Starts S3 servers for the demo and the tests: moto (any class) and versitygw (conditions)."""
+"""Starts S3 servers for demo, tests and benchmarks.
+
+moto knows every storage class, versitygw enforces conditions, MinIO computes checksums and is
+fast. Servers of other protocols are in `cloudservers`.
+"""
 
 import contextlib
 import ctypes
 import os
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
@@ -17,7 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-START_SECONDS = 30
+from cloudflux_dev import parts
+
+START_SECONDS = 60
 REGION = "us-east-1"
 _PR_SET_PDEATHSIG = 1
 
@@ -45,20 +50,6 @@ class S3Server:
         )
 
 
-def find_versitygw() -> Path | None:
-    """The versitygw program, or None."""
-    places = [
-        os.environ.get("CLOUDFLUX_TEST_ASSETS"),
-        "~/.cache/cloudflux/bin",
-        "~/go/bin",
-    ]
-    for place in places:
-        if place and (program := Path(place).expanduser() / "versitygw").is_file():
-            return program
-    found = shutil.which("versitygw")
-    return Path(found) if found else None
-
-
 @contextlib.contextmanager
 def start_moto(
     *, port: int = 0, log: Path | None = None, outlives: bool = False
@@ -70,8 +61,8 @@ def start_moto(
     port = port or free_port()
     endpoint = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "moto.server", "--port", str(port)]
-    with _running(command, dict(os.environ), log, outlives=outlives) as process:
-        _wait_until_answering(f"{endpoint}/moto-api/data.json", process)
+    with running(command, dict(os.environ), log, outlives=outlives) as process:
+        wait_until_answering(f"{endpoint}/moto-api/data.json", process)
         keys = _moto_keys(endpoint)
         yield S3Server(endpoint, keys[0], keys[1], process.pid)
 
@@ -86,11 +77,7 @@ def start_versitygw(
     outlives: bool = False,
 ) -> Iterator[S3Server]:
     """Run versitygw over `directory` until the block ends. Raises FileNotFoundError without it."""
-    program = program or find_versitygw()
-    if program is None:
-        raise FileNotFoundError(
-            "versitygw is not found; go install github.com/versity/versitygw/cmd/versitygw@v1.8.0"
-        )
+    program = program or require("versitygw")
     port = port or free_port()
     endpoint = f"http://127.0.0.1:{port}"
     access_key, secret_key = f"key{secrets.token_hex(8)}", secrets.token_hex(20)
@@ -101,9 +88,41 @@ def start_versitygw(
     }
     directory.mkdir(parents=True, exist_ok=True)
     command = [str(program), "--quiet", "--port", f"127.0.0.1:{port}", "posix", str(directory)]
-    with _running(command, environment, log, outlives=outlives) as process:
-        _wait_until_answering(endpoint, process)
+    with running(command, environment, log, outlives=outlives) as process:
+        wait_until_answering(endpoint, process)
         yield S3Server(endpoint, access_key, secret_key, process.pid)
+
+
+@contextlib.contextmanager
+def start_minio(
+    directory: Path, *, port: int = 0, log: Path | None = None, outlives: bool = False
+) -> Iterator[S3Server]:
+    """Run MinIO over `directory` until the block ends. Raises FileNotFoundError without it."""
+    program = require("minio")
+    port = port or free_port()
+    endpoint = f"http://127.0.0.1:{port}"
+    access_key, secret_key = f"key{secrets.token_hex(8)}", secrets.token_hex(20)
+    environment = {
+        **os.environ,
+        "MINIO_ROOT_USER": access_key,
+        "MINIO_ROOT_PASSWORD": secret_key,
+        "MINIO_BROWSER": "off",
+        "MINIO_UPDATE": "off",
+        "MINIO_CALLHOME_ENABLE": "off",
+    }
+    directory.mkdir(parents=True, exist_ok=True)
+    command = [str(program), "server", "--quiet", "--address", f"127.0.0.1:{port}", str(directory)]
+    with running(command, environment, log, outlives=outlives) as process:
+        wait_until_answering(f"{endpoint}/minio/health/ready", process, successfully=True)
+        yield S3Server(endpoint, access_key, secret_key, process.pid)
+
+
+def require(name: str) -> Path:
+    """The installed program. Raises FileNotFoundError that says how to get it."""
+    program = parts.find(name)
+    if program is None:
+        raise FileNotFoundError(parts.why_missing(name))
+    return program
 
 
 def free_port() -> int:
@@ -132,9 +151,10 @@ def _moto_keys(endpoint: str) -> tuple[str, str]:
 
 
 @contextlib.contextmanager
-def _running(
+def running(
     command: Sequence[str], environment: dict[str, str], log: Path | None, *, outlives: bool
 ) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server until the block ends, or until it is ended by its id with `outlives`."""
     with contextlib.ExitStack() as stack:
         output: Any = stack.enter_context(log.open("ab")) if log else subprocess.DEVNULL
         process = subprocess.Popen(
@@ -168,7 +188,10 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _wait_until_answering(url: str, process: subprocess.Popen[bytes]) -> None:
+def wait_until_answering(
+    url: str, process: subprocess.Popen[bytes], *, successfully: bool = False
+) -> None:
+    """Wait for an answer, whatever it says unless it must be a success."""
     deadline = time.monotonic() + START_SECONDS
     while True:
         if process.poll() is not None:
@@ -176,9 +199,9 @@ def _wait_until_answering(url: str, process: subprocess.Popen[bytes]) -> None:
         try:
             with urllib.request.urlopen(url, timeout=5):
                 return
-        except urllib.error.HTTPError:
-            return
-        except OSError:
+        except OSError as error:
+            if isinstance(error, urllib.error.HTTPError) and not successfully:
+                return
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{url} does not answer after {START_SECONDS} s") from None
             time.sleep(0.05)
