@@ -275,7 +275,8 @@ class RetireRequest(JobTask):
     """mover.retire: delete at most max_objects of the source, each by its recorded version."""
 
     manifest_digest: str
-    max_objects: int = 500
+    max_objects: int = 20_000
+    """The manifest is read anew for each call: fewer would cost more than the deletions."""
 
 
 class RetireResult(Task):

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from cloudflux.errors import ConfigurationError
-from cloudflux.handlers import dataset, job, policy, sweeper
+from cloudflux.handlers import dataset, job, policy, retirement, sweeper
 from cloudflux.handlers.kube import OURS, Conflict, NotFound
 from cloudflux.handlers.resources import DATA_SET, JOB, KINDS, POLICY, Raw
 from cloudflux.handlers.runtime import Runtime
@@ -36,6 +36,7 @@ def hear(runtime: Runtime, kind: str, event_type: str | None, raw: Raw) -> None:
         _forget(runtime, kind, raw)
     else:
         runtime.queue.add(key)
+    retirement.revoke(runtime, key)
     spec_changed = deleted or (
         before is None or before["metadata"].get("generation") != metadata.get("generation")
         or before["metadata"].get("labels") != metadata.get("labels")

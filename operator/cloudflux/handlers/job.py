@@ -9,11 +9,12 @@ from cloudflux.errors import CloudFluxError
 from cloudflux.events.transitions import EventType, cloud_event
 from cloudflux.handlers import pins, requests
 from cloudflux.handlers.admission import FINISHED, HOLDING, MOVING, order
-from cloudflux.handlers.job_facts import gather, source_in_use, sweeping, target_in_use
+from cloudflux.handlers.job_facts import gather, sweeping, target_in_use
 from cloudflux.handlers.kube import DATA_SETS, MIGRATION_JOBS, Conflict, NotFound
 from cloudflux.handlers.locationmap import ConfigMapConflict, write_location_map
 from cloudflux.handlers.resolve import in_place
 from cloudflux.handlers.resources import DATA_SET, JOB, DataSet, Job, parse
+from cloudflux.handlers.retirement import source_in_use
 from cloudflux.handlers.runtime import Runtime
 from cloudflux.handlers.tasks import Key
 from cloudflux.migration import facts as machine

@@ -4,12 +4,13 @@ import datetime as dt
 from collections.abc import Iterator
 
 from cloudflux.api.common import ConditionStatus
-from cloudflux.api.migrationjob import JobPin, Phase, RetentionPolicy
+from cloudflux.api.migrationjob import JobPin, Phase
+from cloudflux.api.tasks import JobTask
 from cloudflux.api.vocabulary import ConditionType
 from cloudflux.errors import CloudFluxError, ConfigurationError
 from cloudflux.handlers import locationmap
 from cloudflux.handlers.admission import BEFORE_MOVING, FINISHED, HOLDING, MOVING, turn
-from cloudflux.handlers.conditions import find, is_true
+from cloudflux.handlers.conditions import find
 from cloudflux.handlers.dataset import active_location, assignment
 from cloudflux.handlers.kube import MIGRATION_JOBS, NotFound
 from cloudflux.handlers.locations import EndpointRefused, check_file, file_roots
@@ -17,6 +18,7 @@ from cloudflux.handlers.overlap import Place, touches
 from cloudflux.handlers.requests import RESULTS
 from cloudflux.handlers.resolve import in_place, resolve
 from cloudflux.handlers.resources import DATA_SET, JOB, POLICY, DataSet, Job, Policy
+from cloudflux.handlers.retirement import awaits_retirement, pin_places, source_in_use
 from cloudflux.handlers.runtime import Runtime
 from cloudflux.migration import facts as machine
 
@@ -140,12 +142,6 @@ def _target_problem(runtime: Runtime, pin: JobPin) -> machine.Problem | None:
     return None
 
 
-def _places(runtime: Runtime, pin: JobPin) -> Iterator[Place]:
-    yield runtime.place(pin.source.uri, pin.source.endpoint)
-    if not in_place(pin):
-        yield runtime.place(pin.target.uri, pin.target.endpoint)
-
-
 def _gates(runtime: Runtime, job: Job, resolved: JobPin | None, taken: str | None) -> machine.Gates:
     moves = runtime.settings.moves
     if job.status.phase not in BEFORE_MOVING or resolved is None:
@@ -162,11 +158,13 @@ def _gates(runtime: Runtime, job: Job, resolved: JobPin | None, taken: str | Non
 
 def _overlap(runtime: Runtime, job: Job, pin: JobPin) -> str | None:
     """Whether another job, of any namespace, works on or keeps a place of ours."""
-    mine = list(_places(runtime, pin))
+    mine = list(pin_places(runtime, pin))
     for swept in runtime.sweeps.values():
-        if any(touches(one, another) for one in mine for another in _places(runtime, swept)):
+        if any(touches(one, another) for one in mine for another in pin_places(runtime, swept)):
             return "What a deleted move left at the target is being removed; it waits."
+    present = set()
     for other in runtime.all(JOB):
+        present.add(other.uid)
         if other.uid == job.uid:
             continue
         held = runtime.admitted.get(other.uid) or _held(other)
@@ -176,10 +174,22 @@ def _overlap(runtime: Runtime, job: Job, pin: JobPin) -> str | None:
         # runs may hold none any more
         if held.data_set_uid == pin.data_set_uid and not _removes(runtime, other):
             continue
-        theirs = list(_places(runtime, held))
+        theirs = list(pin_places(runtime, held))
         if any(touches(one, another) for one in mine for another in theirs):
             return "Source or target touches a location that another move works on; it waits."
+    for uid, entry in runtime.tasks.items():
+        request = entry.handle.request
+        if uid in present or entry.step == machine.PLAN or not isinstance(request, JobTask):
+            continue
+        if any(touches(one, another) for one in mine for another in _task_places(runtime, request)):
+            return "A deleted move that still works on source or target is being stopped; it waits."
     return None
+
+
+def _task_places(runtime: Runtime, request: JobTask) -> Iterator[Place]:
+    """The places that a task works on; the same for both ends of a change in place."""
+    for store in (request.source, request.target):
+        yield runtime.place(store.uri, store.endpoint)
 
 
 def _removes(runtime: Runtime, job: Job) -> bool:
@@ -204,35 +214,6 @@ def sweeping(job: Job) -> bool:
     return any(step.name == machine.SWEEP and step.state == "Running" for step in steps)
 
 
-def awaits_retirement(job: Job) -> bool:
-    """Whether the job completed and its source is to be deleted."""
-    status = job.status
-    if status.phase != Phase.COMPLETED or status.pin is None or in_place(status.pin):
-        return False
-    done = any(step.name == machine.RETIRE and step.state == "Done" for step in status.steps)
-    wanted = job.spec.source_retention.policy is RetentionPolicy.DELETE
-    return wanted and not done and not is_true(status.conditions, ConditionType.SOURCE_RETIRED)
-
-
-def source_in_use(runtime: Runtime, job: Job) -> str | None:
-    """Why the source of a completed move must stay: someone reads or will read it."""
-    pin = job.status.pin
-    if pin is None or not awaits_retirement(job):
-        return None
-    source = runtime.place(pin.source.uri, pin.source.endpoint)
-    for data_set in runtime.all(DATA_SET):
-        location = active_location(data_set)
-        if touches(source, runtime.place(location.uri, location.endpoint)):
-            return "The source is, or overlaps, the location of a data set; it is kept."
-    for other in runtime.all(JOB):
-        held = other.status.pin
-        if other.uid == job.uid or held is None or other.status.phase in FINISHED:
-            continue
-        if any(touches(source, place) for place in _places(runtime, held)):
-            return "The source is, or overlaps, a location of a pending move; it is kept."
-    return None
-
-
 def target_in_use(runtime: Runtime, job: Job) -> str | None:
     """Why what an ended job left at its target must stay: it is, or becomes, data."""
     pin = job.status.pin
@@ -255,6 +236,6 @@ def target_used(runtime: Runtime, pin: JobPin, uid: str) -> str | None:
             held = other.status.pin
         if other.uid == uid or held is None:
             continue
-        if any(touches(target, place) for place in _places(runtime, held)):
+        if any(touches(target, place) for place in pin_places(runtime, held)):
             return "Copies and markers were kept: another move uses the target now."
     return None

@@ -39,23 +39,18 @@ async def reconcile(runtime: Runtime, key: Key) -> float | None:
         if entry.step != SWEEP:
             runtime.tasks.cancel(uid)
         return STOPPING_SECONDS
-    if runtime.sweeps.pop(uid, None) is not None:
-        for job in runtime.all(JOB):
-            if job.status.phase == Phase.QUEUED:
-                runtime.queue.add(job.key)
     left = await asyncio.to_thread(pins.read_pin, runtime.settings.state_dir, uid)
     if left is None:
-        runtime.tasks.forget(uid)
+        _end(runtime, uid)
         return None
     if entry is None or entry.step != SWEEP:
+        if not in_place(left.pin):
+            runtime.sweeps[uid] = left.pin  # before the task is forgotten: one of them is seen
         runtime.tasks.forget(uid)
         await release_claim(runtime, left.namespace, left.data_set, uid)
-        if _may_be_data(runtime, left):
-            await _keep(runtime, left)
-            return None
         return await _start(runtime, left, key)
     failure = entry.error()
-    runtime.tasks.forget(uid)
+    _end(runtime, uid)
     if failure is not None:
         _say(runtime, left, "ResidueLeft", f"what the deleted job left is there: {failure.message}")
         return RETRY_SECONDS
@@ -65,6 +60,15 @@ async def reconcile(runtime: Runtime, key: Key) -> float | None:
     return None
 
 
+def _end(runtime: Runtime, uid: str) -> None:
+    """Forget the deleted job, and wake the moves that waited for its places."""
+    runtime.tasks.forget(uid)
+    runtime.sweeps.pop(uid, None)
+    for job in runtime.all(JOB):
+        if job.status.phase == Phase.QUEUED:
+            runtime.queue.add(job.key)
+
+
 async def _start(runtime: Runtime, left: pins.Pin, key: Key) -> float | None:
     try:
         source = await runtime.store(left.pin.source, left.namespace)
@@ -72,6 +76,7 @@ async def _start(runtime: Runtime, left: pins.Pin, key: Key) -> float | None:
         if left.pin.target != left.pin.source:
             target = await runtime.store(left.pin.target, left.namespace)
     except CloudFluxError as error:
+        _end(runtime, left.uid)
         _say(runtime, left, "ResidueLeft", f"what the deleted job left can't be reached: {error}")
         return RETRY_SECONDS
     request = SweepRequest(
@@ -89,12 +94,10 @@ async def _start(runtime: Runtime, left: pins.Pin, key: Key) -> float | None:
         verify=left.verify,
         parallelism=left.parallelism,
     )
-    # nothing waited since: a move to the target is seen here, or sees this
     if _may_be_data(runtime, left):
         await _keep(runtime, left)
         return None
-    if not in_place(left.pin):
-        runtime.sweeps[left.uid] = left.pin
+    # nothing waited since: a move to the target was seen, or sees this
     runtime.tasks.start(left.uid, SWEEP, "mover.sweep", request, key)
     return None
 
@@ -110,6 +113,7 @@ def _may_be_data(runtime: Runtime, left: pins.Pin) -> bool:
 
 async def _keep(runtime: Runtime, left: pins.Pin) -> None:
     """Leave everything: the job was deleted when the data set may have been switched already."""
+    _end(runtime, left.uid)
     words = (
         f"nothing at {left.pin.target.uri} was removed: a data set or a move uses, or may use, it"
     )

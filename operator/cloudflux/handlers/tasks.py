@@ -93,6 +93,10 @@ class Tasks:
         """The object's task, running or ended and not yet forgotten."""
         return self._entries.get(uid)
 
+    def items(self) -> list[tuple[str, Entry]]:
+        """Every task in hand, with the UID of its object: those that run, and ended ones."""
+        return list(self._entries.items())
+
     def cancel(self, uid: str) -> None:
         """Ask the object's task to stop; its end comes later."""
         entry = self._entries.get(uid)

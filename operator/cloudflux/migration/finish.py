@@ -127,6 +127,12 @@ def _completed(draft: Draft) -> None:
     ):
         draft.stop_task()
         return
+    over = _superseded(draft)
+    if over is not None:
+        # also within the grace: what will never be deleted holds no place that others wait for
+        _keep(draft, over, again=False)
+        draft.end_step(RETIRE, "Done", over)
+        return
     retire_after = draft.status.retire_after
     if retire_after is not None and draft.now < retire_after:
         draft.look_again((retire_after - draft.now).total_seconds())
@@ -138,27 +144,22 @@ def _completed(draft: Draft) -> None:
         draft.condition(ConditionType.SOURCE_RETIRED, ConditionStatus.FALSE, why, words)
         draft.look_again(GUARD_AGAIN_SECONDS)
         return
-    if not _guarded(draft):
+    if draft.facts.source_in_use:
+        _keep(draft, draft.facts.source_in_use)
+    else:
         _retire(draft)
 
 
-def _guarded(draft: Draft) -> bool:
-    """Keep the source when it is, or may be, in use again; say whether it was kept."""
+def _superseded(draft: Draft) -> str | None:
+    """Say why nothing at the source will ever be deleted by this job, or None."""
     data_set, pin = draft.facts.data_set, draft.status.pin
     if data_set is None or pin is None or data_set.uid != pin.data_set_uid:
-        _keep(draft, "The data set is gone; without it nothing at the source is deleted.")
-        return True
+        return "The data set was deleted or replaced; the source is kept. Delete it by hand."
     location = data_set.status.location
     generation = location.generation if location else 0
     if generation != pin.written_generation:
-        words = "A later move superseded this one; the source is kept. Delete it by hand if unused."
-        _keep(draft, words, again=False)
-        draft.end_step(RETIRE, "Done", words)
-        return True
-    if draft.facts.source_in_use:
-        _keep(draft, draft.facts.source_in_use)
-        return True
-    return False
+        return "A later move superseded this one; the source is kept. Delete it by hand if unused."
+    return None
 
 
 def _keep(draft: Draft, words: str, *, again: bool = True) -> None:

@@ -10,13 +10,16 @@ from cloudflux.storage.interface import ObjectInfo
 from cloudflux.storage.keys import decode_key, encode_key, printable
 
 NAMED = 10
+SAVED_EVERY = 500
+"""So many deletions are looked at again after a kill or a stop."""
 
 
 def retire(session: Session, request: RetireRequest) -> RetireResult:
     """Delete at most max_objects; new and changed objects are kept and reported.
 
-    Where the last call ended is kept beside the manifest, so that a long listing is not
-    repeated; a kill only makes a call be repeated.
+    The control process stops the task as soon as it hears of something that needs the source;
+    that is looked for immediately before each deletion. How far it came is kept beside the
+    manifest, so that a long listing is not repeated.
     """
     _require_ours(session, request)
     manifest = {
@@ -40,10 +43,10 @@ def retire(session: Session, request: RetireRequest) -> RetireResult:
             if len(kept) < NAMED:
                 kept.append(printable(info.key))
         after = encode_key(info.key)
+        if unchanged and deleted % SAVED_EVERY == 0:
+            _save(session, after, kept, kept_objects)
     session.context.check()
-    write_json(
-        session.files.retirement, {"after": after, "kept": kept, "kept_objects": kept_objects}
-    )
+    _save(session, after, kept, kept_objects)
     left = sum(1 for key in manifest if encode_key(key) > after) if not complete else 0
     return RetireResult(
         deleted=deleted,
@@ -51,6 +54,11 @@ def retire(session: Session, request: RetireRequest) -> RetireResult:
         kept=tuple(kept),
         kept_objects=kept_objects,
     )
+
+
+def _save(session: Session, after: str, kept: list[str], kept_objects: int) -> None:
+    progress = {"after": after, "kept": kept, "kept_objects": kept_objects}
+    write_json(session.files.retirement, progress)
 
 
 def _delete(session: Session, key: str, version: str | None) -> bool:

@@ -1,19 +1,23 @@
 """Claims, retirements and sweeps of two jobs exclude each other."""
 
 import asyncio
+import datetime as dt
 from types import SimpleNamespace as Fake
 from typing import Any
 
 import pytest
 
 from cloudflux.api.common import Location
-from cloudflux.api.dataset import ActiveMigrationRef, DataSetStatus
-from cloudflux.api.migrationjob import JobPin, Phase
+from cloudflux.api.dataset import ActiveLocation, ActiveMigrationRef, DataSetSpec, DataSetStatus
+from cloudflux.api.migrationjob import JobPin, Phase, RetentionPolicy
+from cloudflux.api.tasks import JobTask, StoreRef
 from cloudflux.handlers import job as jobs
-from cloudflux.handlers import job_facts
+from cloudflux.handlers import job_facts, retirement
 from cloudflux.handlers.kube import Conflict
 from cloudflux.handlers.overlap import place
+from cloudflux.handlers.resources import DATA_SET, JOB
 
+NOW = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
 A, B = Location(uri="s3://bucket/a/"), Location(uri="s3://bucket/b/")
 
 
@@ -26,24 +30,58 @@ def a_job(uid: str, phase: Phase, pinned: JobPin) -> Any:
     spec = Fake(
         cancel=False,
         data_set_ref=Fake(name="data"),
-        source_retention=Fake(policy=job_facts.RetentionPolicy.DELETE),
+        source_retention=Fake(policy=RetentionPolicy.DELETE),
     )
     return Fake(
-        uid=uid, name=uid, namespace="team", key=("J", "team", uid), status=status, spec=spec
-    )
+        kind=JOB, uid=uid, name=uid, namespace="team", key=("J", "team", uid), status=status,
+        spec=spec,
+    )  # fmt: skip
+
+
+def a_data_set(name: str, location: Location, generation: int = 1) -> Any:
+    """A data set as the operator sees it; its location is where it was made to be."""
+    active = ActiveLocation(uri=location.uri, generation=generation, since=NOW)
+    return Fake(
+        kind=DATA_SET, uid=f"{name}-uid", name=name, namespace="team",
+        key=(DATA_SET, "team", name), spec=DataSetSpec(location=location),
+        status=DataSetStatus(location=active),
+    )  # fmt: skip
+
+
+def a_request() -> JobTask:
+    """What a task that moves A to B works on."""
+    return JobTask(
+        job_uid="done", job_name="done", namespace="team", data_set_uid="data-uid",
+        data_set_name="data", source_generation=0, source=StoreRef(uri=A.uri),
+        target=StoreRef(uri=B.uri),
+    )  # fmt: skip
+
+
+def a_retirement() -> Any:
+    """A completed move of "data" from A to B that may delete A."""
+    pinned = pin(A, B, "data-uid").model_copy(update={"written_generation": 1})
+    done = a_job("done", Phase.COMPLETED, pinned)
+    done.spec.suspend = False
+    return done
 
 
 def a_runtime(every: list[Any], running: dict[str, str] | None = None) -> Any:
-    tasks = {uid: Fake(step=step, ended=False) for uid, step in (running or {}).items()}
+    tasks = {
+        uid: Fake(step=step, ended=False, key=("J", "team", uid), handle=Fake(request=a_request()))
+        for uid, step in (running or {}).items()
+    }
     woken: list[Any] = []
+    cancelled: list[str] = []
     return Fake(
         admitted={},
         sweeps={},
-        tasks=Fake(get=tasks.get),
+        tasks=Fake(get=tasks.get, items=lambda: list(tasks.items()), cancel=cancelled.append),
+        cancelled=cancelled,
         queue=Fake(add=woken.append),
         woken=woken,
         place=lambda uri, endpoint: place(uri, endpoint),
-        all=lambda kind, namespace=None: every if kind == job_facts.JOB else [],
+        all=lambda kind, namespace=None: [one for one in every if one.kind == kind],
+        find=lambda key: next((one for one in every if one.key == key), None),
     )
 
 
@@ -95,3 +133,43 @@ def test_a_target_that_another_move_writes_is_not_swept() -> None:
     other = a_job("other", Phase.COPYING, pin(A, B))
     assert job_facts.target_in_use(a_runtime([mine]), mine) is None
     assert job_facts.target_in_use(a_runtime([mine, other]), mine)
+
+
+@pytest.mark.parametrize("step", ["Copy", "Retire", "Sweep"])
+def test_a_move_waits_for_the_task_of_a_job_that_was_just_deleted(step: str) -> None:
+    back = a_job("back", Phase.QUEUED, pin(B, A))
+    assert job_facts._overlap(a_runtime([back], {"gone": step}), back, back.status.pin)
+    assert job_facts._overlap(a_runtime([back], {"gone": "Plan"}), back, back.status.pin) is None
+    far = a_job("far", Phase.QUEUED, pin(Location(uri="s3://other/x/"), Location(uri="s3://o/y/")))
+    assert job_facts._overlap(a_runtime([far], {"gone": step}), far, far.status.pin) is None
+
+
+def test_a_retirement_is_stopped_by_a_data_set_that_appears_at_its_source() -> None:
+    data, done = a_data_set("data", B), a_retirement()
+    new = a_data_set("new", Location(uri="s3://bucket/a/below/"))
+    far = a_data_set("far", Location(uri="s3://bucket/far/"))
+    runtime = a_runtime([data, done, new, far], {"done": "Retire"})
+    retirement.revoke(runtime, far.key)
+    assert runtime.cancelled == [], "it has nothing to do with the source"
+    retirement.revoke(runtime, new.key)
+    assert runtime.cancelled == ["done"]
+    assert runtime.woken == [done.key]
+
+
+def test_a_retirement_is_stopped_when_its_own_data_set_or_job_changes() -> None:
+    done = a_retirement()
+    for data in ([], [a_data_set("data", B, generation=2)]):
+        runtime = a_runtime([*data, done], {"done": "Retire"})
+        retirement.revoke(runtime, (DATA_SET, "team", "data"))
+        assert runtime.cancelled == ["done"]
+    data = a_data_set("data", B)
+    runtime = a_runtime([data, done], {"done": "Retire"})
+    retirement.revoke(runtime, data.key)
+    assert runtime.cancelled == [], "nothing forbids it"
+    runtime = a_runtime([data], {"done": "Retire"})
+    retirement.revoke(runtime, ("J", "team", "done"))
+    assert runtime.cancelled == ["done"], "a deleted job retires no source"
+    done.spec.suspend = True
+    runtime = a_runtime([data, done], {"done": "Retire"})
+    retirement.revoke(runtime, done.key)
+    assert runtime.cancelled == ["done"]

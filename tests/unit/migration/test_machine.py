@@ -382,6 +382,20 @@ def test_a_later_move_supersedes_the_retirement() -> None:
     assert world.step().status is None
 
 
+@pytest.mark.parametrize("uid", ["another", None])
+def test_a_job_whose_data_set_is_gone_holds_its_source_no_longer(uid: str | None) -> None:
+    world = World(spec={**DELETE, "ttlSecondsAfterFinished": 10}).until(Phase.COMPLETED)
+    world.data_set = replace(world.data_set, uid=uid) if uid else None
+    world.step()
+    assert world.condition("SourceRetired").reason == "SourceInUse"
+    assert world.status.steps[-1].name == "Retire", "nothing is left to do, though grace goes on"
+    assert world.status.steps[-1].state == "Done"
+    world.wait(11)
+    world.step()
+    assert world.deleted
+    assert world.started == "Switch"
+
+
 def test_new_objects_at_the_source_are_reported() -> None:
     world = World(spec=DELETE).until(Phase.COMPLETED)
     world.wait(61)

@@ -1,0 +1,107 @@
+"""The guard of a source that is to be deleted: in use again, it stays."""
+
+from collections.abc import Iterator
+
+from cloudflux.api.dataset import DataSetSpec
+from cloudflux.api.migrationjob import JobPin, MigrationJobSpec, Phase, RetentionPolicy
+from cloudflux.api.tasks import JobTask
+from cloudflux.api.vocabulary import ConditionType
+from cloudflux.errors import ConfigurationError
+from cloudflux.handlers.admission import FINISHED
+from cloudflux.handlers.conditions import is_true
+from cloudflux.handlers.dataset import active_location
+from cloudflux.handlers.overlap import Place, touches
+from cloudflux.handlers.resolve import in_place
+from cloudflux.handlers.resources import DATA_SET, JOB, DataSet, Job
+from cloudflux.handlers.runtime import Runtime
+from cloudflux.handlers.tasks import Key
+from cloudflux.migration import facts as machine
+
+
+def pin_places(runtime: Runtime, pin: JobPin) -> Iterator[Place]:
+    """The places that a job works on."""
+    yield runtime.place(pin.source.uri, pin.source.endpoint)
+    if not in_place(pin):
+        yield runtime.place(pin.target.uri, pin.target.endpoint)
+
+
+def awaits_retirement(job: Job) -> bool:
+    """Whether the job completed and its source is to be deleted."""
+    status = job.status
+    if status.phase != Phase.COMPLETED or status.pin is None or in_place(status.pin):
+        return False
+    done = any(step.name == machine.RETIRE and step.state == "Done" for step in status.steps)
+    wanted = job.spec.source_retention.policy is RetentionPolicy.DELETE
+    return wanted and not done and not is_true(status.conditions, ConditionType.SOURCE_RETIRED)
+
+
+def source_in_use(runtime: Runtime, job: Job) -> str | None:
+    """Why the source of a completed move must stay: someone reads or will read it."""
+    pin = job.status.pin
+    if pin is None or not awaits_retirement(job):
+        return None
+    source = runtime.place(pin.source.uri, pin.source.endpoint)
+    for data_set in runtime.all(DATA_SET):
+        location = active_location(data_set)
+        if touches(source, runtime.place(location.uri, location.endpoint)):
+            return "The source is, or overlaps, the location of a data set; it is kept."
+    for other in runtime.all(JOB):
+        held = other.status.pin
+        if other.uid == job.uid or held is None or other.status.phase in FINISHED:
+            continue
+        if any(touches(source, place) for place in pin_places(runtime, held)):
+            return "The source is, or overlaps, a location of a pending move; it is kept."
+    return None
+
+
+def revoke(runtime: Runtime, key: Key) -> None:
+    """Stop each retirement that the object, of which something was just heard, forbids.
+
+    The mover asks immediately before each deletion whether it was stopped: after the hearing
+    no deletion begins. Objects that have nothing to do with a retirement's source cost nothing.
+    """
+    tasks = [
+        (uid, entry, request)
+        for uid, entry in runtime.tasks.items()
+        if entry.step == machine.RETIRE
+        and not entry.ended
+        and isinstance(request := entry.handle.request, JobTask)
+    ]
+    if not tasks:
+        return
+    places = list(_places_of(runtime, key))
+    for uid, entry, request in tasks:
+        source = runtime.place(request.source.uri, request.source.endpoint)
+        own = key in (entry.key, (DATA_SET, request.namespace, request.data_set_name))
+        if not own and not any(touches(source, place) for place in places):
+            continue
+        job: Job | None = runtime.find(entry.key)
+        if job is None or job.uid != uid or _forbidden(runtime, job):
+            runtime.tasks.cancel(uid)
+            runtime.queue.add(entry.key)
+
+
+def _places_of(runtime: Runtime, key: Key) -> Iterator[Place]:
+    """Where the data of a data set is, or what a job works on; nothing for any other object."""
+    try:
+        heard = runtime.find(key)
+    except ConfigurationError:
+        return
+    if heard is None:
+        return
+    if isinstance(heard.spec, DataSetSpec):
+        location = active_location(heard)
+        yield runtime.place(location.uri, location.endpoint)
+    elif isinstance(heard.spec, MigrationJobSpec) and heard.status.pin is not None:
+        yield from pin_places(runtime, heard.status.pin)
+
+
+def _forbidden(runtime: Runtime, job: Job) -> bool:
+    """Whether the source must not be deleted now, whatever was decided before."""
+    data_set: DataSet | None = runtime.find((DATA_SET, job.namespace, job.spec.data_set_ref.name))
+    pin = job.status.pin
+    if data_set is None or pin is None or data_set.uid != pin.data_set_uid or job.spec.suspend:
+        return True
+    location = data_set.status.location
+    generation = location.generation if location else 0
+    return generation != pin.written_generation or source_in_use(runtime, job) is not None
