@@ -262,6 +262,8 @@ class PrepareSwitchRequest(JobTask):
     generation: int
     """location.generation that the switch will write."""
     manifest_digest: str
+    target_secret_name: str = ""
+    """Name of the Secret for the target, for the marker; "" for none."""
 
 
 class PrepareSwitchResult(Task):
@@ -320,6 +322,8 @@ class Marker(Task):
     target_uri: str
     target_endpoint: str | None = None
     target_region: str | None = None
+    target_secret_name: str | None = None
+    """Name of the Secret that the move used there; "" for none; None in older markers."""
     job_uid: str
     manifest_digest: str
 

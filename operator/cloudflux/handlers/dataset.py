@@ -17,6 +17,7 @@ from cloudflux.api.tasks import (
 from cloudflux.api.vocabulary import REASONS, ConditionType
 from cloudflux.errors import CloudFluxError, ConfigurationError
 from cloudflux.handlers import dataset_status as compute
+from cloudflux.handlers import finding
 from cloudflux.handlers.conditions import find as find_condition
 from cloudflux.handlers.locationmap import repair_location_map
 from cloudflux.handlers.locations import check_location
@@ -82,7 +83,9 @@ async def _start_next(runtime: Runtime, data_set: DataSet, now: dt.datetime) -> 
     """Start what is due: finding the data, a scan, a decision; else say when something will be."""
     status = data_set.status
     if status.location is None:
-        source = await runtime.store(data_set.spec.location, data_set.namespace)
+        memory = runtime.memory(data_set.uid)
+        memory.trail = memory.trail or finding.begin(data_set)
+        source = await runtime.store(memory.trail.here, data_set.namespace)
         _start(runtime, data_set, FIND, "mover.find_marker", FindMarkerRequest(source=source))
         return None
     await check_location(data_set.spec.location, data_set.namespace, runtime.settings)
@@ -189,8 +192,9 @@ async def _serve_task(runtime: Runtime, data_set: DataSet, entry: Entry) -> floa
     now, memory = runtime.clock(), runtime.memory(data_set.uid)
     memory.failures, memory.not_before = 0, None
     if entry.step == FIND:
-        await _locate(runtime, data_set, entry.result(FindMarkerResult), now)
-    elif entry.step == SCAN:
+        runtime.tasks.forget(data_set.uid)
+        return await _locate(runtime, data_set, entry.result(FindMarkerResult), now)
+    if entry.step == SCAN:
         status = compute.scanned(data_set, entry.result(ScanResult), now)
         memory.evaluation_wanted = True
         await runtime.write_status(data_set, _with_conflict(runtime, data_set, status, now))
@@ -219,18 +223,26 @@ def _warn_of_access(runtime: Runtime, data_set: DataSet, status: DataSetStatus) 
 
 async def _locate(
     runtime: Runtime, data_set: DataSet, found: FindMarkerResult, now: dt.datetime
-) -> None:
-    marker = compute.adoptable(data_set, found.marker)
-    if marker is not None:
-        target = Location(uri=marker.target_uri, endpoint=marker.target_endpoint)
-        await check_location(target, data_set.namespace, runtime.settings)
-    await runtime.write_status(data_set, compute.located(data_set, marker, now))
+) -> float:
+    """Follow the marker that was found, or settle where no newer one leads on."""
+    memory = runtime.memory(data_set.uid)
+    known = memory.trail or finding.begin(data_set)
+    try:
+        memory.trail, ended = finding.follow(data_set, known, found.marker)
+        await check_location(memory.trail.here, data_set.namespace, runtime.settings)
+    except CloudFluxError as error:
+        return await _failed(runtime, data_set, error.reason, str(error))
+    if not ended:
+        return 0.0
+    trail, memory.trail = memory.trail, None
+    await runtime.write_status(data_set, finding.located(data_set, trail, now))
     for job in runtime.all(JOB, data_set.namespace):
         if job.spec.data_set_ref.name == data_set.name:
             runtime.queue.add(job.key)
-    if marker is not None:
-        message = f"a marker at the origin says that the data is at {marker.target_uri}"
+    if trail.hops:
+        message = f"markers, from the origin on, say that the data is at {trail.here.uri}"
         runtime.event(data_set, "LocationAdopted", message)
+    return 0.0
 
 
 def _with_conflict(
@@ -273,6 +285,9 @@ async def _failed(runtime: Runtime, data_set: DataSet, reason: str, message: str
     memory = runtime.memory(data_set.uid)
     delay = float(min(FIRST_RETRY_SECONDS << memory.failures, LAST_RETRY_SECONDS))
     memory.failures = min(memory.failures + 1, 16)
+    if memory.trail is not None and memory.trail.hops:
+        message = f"A marker says that the data is at {memory.trail.here.uri}: {message}"
+    memory.trail = None  # what stood at its beginning may have changed, too
     memory.not_before = runtime.clock() + dt.timedelta(seconds=delay)
     await _say_not_ready(runtime, data_set, reason, message)
     return delay

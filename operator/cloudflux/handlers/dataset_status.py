@@ -5,7 +5,6 @@ import datetime as dt
 from cloudflux.api.common import ConditionStatus, Tier
 from cloudflux.api.dataset import (
     AccessStatus,
-    ActiveLocation,
     DataSetStatus,
     ForecastStatus,
     InventoryStatus,
@@ -13,7 +12,7 @@ from cloudflux.api.dataset import (
     Temperature,
     TierUsage,
 )
-from cloudflux.api.tasks import EvaluateResult, Marker, RecommendationTask, ScanResult
+from cloudflux.api.tasks import EvaluateResult, RecommendationTask, ScanResult
 from cloudflux.api.vocabulary import REASONS, ConditionType
 from cloudflux.handlers.conditions import find, set_condition
 from cloudflux.handlers.resources import DataSet
@@ -68,30 +67,6 @@ def ready(data_set: DataSet, status: DataSetStatus, now: dt.datetime) -> DataSet
     return with_condition(
         status, data_set, ConditionType.READY, ConditionStatus.TRUE, "Scanned", words, now
     )
-
-
-def located(data_set: DataSet, marker: Marker | None, now: dt.datetime) -> DataSetStatus:
-    """The first active location: where a marker says that the data went, else the origin."""
-    origin = data_set.spec.location
-    secret = origin.credentials_secret_ref
-    location = ActiveLocation(
-        uri=marker.target_uri if marker else origin.uri,
-        endpoint=marker.target_endpoint if marker else origin.endpoint,
-        region=(marker.target_region or origin.region) if marker else origin.region,
-        credentials_secret_name=secret.name if secret else None,
-        generation=marker.generation if marker else 0,
-        since=now,
-        previous=origin.uri if marker else None,
-    )
-    return first_visit(data_set, now).model_copy(update={"location": location})
-
-
-def adoptable(data_set: DataSet, marker: Marker | None) -> Marker | None:
-    """The marker, if it was written for a data set of this name and namespace and leads away."""
-    if marker is None or marker.target_uri.rstrip("/") == data_set.spec.location.uri.rstrip("/"):
-        return None
-    ours = (marker.namespace, marker.data_set) == (data_set.namespace, data_set.name)
-    return marker if ours else None
 
 
 def scanned(data_set: DataSet, scan: ScanResult, now: dt.datetime) -> DataSetStatus:

@@ -9,7 +9,7 @@ from cloudflux.api.tasks import JobTask
 from cloudflux.api.vocabulary import ConditionType
 from cloudflux.errors import CloudFluxError, ConfigurationError
 from cloudflux.handlers import locationmap
-from cloudflux.handlers.admission import BEFORE_MOVING, FINISHED, HOLDING, MOVING, turn
+from cloudflux.handlers.admission import BEFORE_MOVING, HOLDING, MOVING, turn
 from cloudflux.handlers.conditions import find
 from cloudflux.handlers.dataset import active_location, assignment
 from cloudflux.handlers.kube import MIGRATION_JOBS, NotFound

@@ -96,8 +96,12 @@ def request_of(
         case "Verify":
             return VerifyRequest(**common)
         case "Switch":
+            secret = status.pin.target.credentials_secret_ref if status.pin else None
             return PrepareSwitchRequest(
-                **common, generation=base.source_generation + 1, manifest_digest=digest
+                **common,
+                generation=base.source_generation + 1,
+                manifest_digest=digest,
+                target_secret_name=secret.name if secret else "",
             )
         case "Retire":
             return RetireRequest(**common, manifest_digest=digest)

@@ -18,6 +18,7 @@ from cloudflux.events.transitions import EventLog
 from cloudflux.handlers import overlap
 from cloudflux.handlers.cache import Cache
 from cloudflux.handlers.credentials import SecretNotFound, from_secret, how_to_create
+from cloudflux.handlers.finding import Trail
 from cloudflux.handlers.kube import OURS, SECRETS, Forbidden, Kube, NotFound
 from cloudflux.handlers.locations import check_location, store_ref
 from cloudflux.handlers.queue import WorkQueue
@@ -41,6 +42,8 @@ class Observed:
     """UID and generation of the policy of the last evaluation; ("", 0) for none."""
     evaluation_wanted: bool = False
     scanned_generation: int | None = None
+    trail: Trail | None = None
+    """How far the markers were followed, while its data is looked for."""
     failures: int = 0
     not_before: dt.datetime | None = None
 

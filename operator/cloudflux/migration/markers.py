@@ -133,6 +133,7 @@ def _write_markers(session: Session, request: PrepareSwitchRequest) -> None:
         target_uri=request.target.uri,
         target_endpoint=request.target.endpoint,
         target_region=request.target.region,
+        target_secret_name=request.target_secret_name,
         job_uid=request.job_uid,
         manifest_digest=request.manifest_digest,
     )
