@@ -9,6 +9,7 @@ from cloudflux.migration.checkpoint import Checkpoint, Moved
 from cloudflux.migration.plan import PlannedObject, load_plan, planned_objects
 from cloudflux.migration.session import Session
 from cloudflux.migration.streams import read_digests, run_parallel
+from cloudflux.migration.sweep import abort_uploads
 from cloudflux.migration.tally import Tally
 from cloudflux.storage.interface import ObjectInfo
 
@@ -18,6 +19,8 @@ def change_in_place(session: Session, request: CopyRequest) -> CopyResult:
     plan = load_plan(session)
     session.source.check()
     with Checkpoint(session.files.checkpoint) as checkpoint:
+        if checkpoint.moved or checkpoint.intents:  # begun before: a kill may have left something
+            abort_uploads(session)
         tally = Tally(session.context, plan["objects"], plan["bytes"])
 
         def left() -> Iterator[PlannedObject]:

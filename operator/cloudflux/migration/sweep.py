@@ -83,6 +83,7 @@ def _count_checkpoint(session: Session) -> int:
 
 def _say_changed(session: Session) -> SweepResult:
     """Say which objects of a change in place are changed already; each is whole either way."""
+    aborted = abort_uploads(session)
     with Checkpoint(session.files.checkpoint) as checkpoint:
         changed = sorted(checkpoint.moved)
     if not changed:
@@ -94,4 +95,4 @@ def _say_changed(session: Session) -> SweepResult:
             f"{len(changed)} objects were changed already and stay so: {names}{more}; "
             f"all are listed in {session.files.checkpoint}."
         )
-    return SweepResult(removed_objects=0, aborted_uploads=0, residue=words)
+    return SweepResult(removed_objects=0, aborted_uploads=aborted, residue=words)

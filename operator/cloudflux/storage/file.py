@@ -3,7 +3,6 @@
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -14,14 +13,15 @@ from cloudflux.errors import (
     ObjectNotFound,
     PreconditionFailed,
 )
-from cloudflux.storage import file_attributes, file_tiers
+from cloudflux.storage import file_attributes, file_exchange, file_tiers
 from cloudflux.storage import file_system as fs
-from cloudflux.storage.file_paths import OWN_NAMES, Entry, Found, Paths
+from cloudflux.storage.file_paths import Entry, Found, Paths
 from cloudflux.storage.file_walk import walk
 from cloudflux.storage.interface import Capabilities, ObjectInfo, Unreadable, Written
 from cloudflux.storage.keys import printable
 
-_ASIDE = f"{OWN_NAMES}aside-"
+_LEFTOVERS = (file_tiers.TEMPORARY, file_exchange.INTENT)
+"""Names that a killed writer can leave."""
 
 
 class FileStore:
@@ -94,7 +94,7 @@ class FileStore:
             stream = fs.open_unnoticed(found.content)
         if if_version is not None and fs.version_of(os.fstat(stream.fileno())) != if_version:
             stream.close()
-            raise self._changed(key, "open")
+            raise file_exchange.changed(key)
         return cast("BinaryIO", fs.Reading(stream, key))
 
     def put(
@@ -114,6 +114,8 @@ class FileStore:
         if storage_class is not None and self._paths.tier(storage_class) is not None:
             raise NotSupported("a file is written at home; change its class then", key=key)
         path = self._paths.path(key)
+        with fs.translated("put", key):
+            file_exchange.recover(self._paths, path)
         if if_absent and os.path.lexists(path):
             raise PreconditionFailed(
                 f"{printable(key)} exists already", backend="file", operation="put", key=key
@@ -132,7 +134,7 @@ class FileStore:
                     temporary, key, stream, size_bytes, sha256, info, metadata
                 )
                 if expected is not None:
-                    file_tiers.replace_if_unchanged(expected, temporary, key)
+                    file_exchange.replace_if_unchanged(self._paths, expected, temporary, key)
                 elif if_absent:
                     fs.rename_new(temporary, path)
                 else:
@@ -148,22 +150,25 @@ class FileStore:
     def delete(self, key: str, *, if_version: str | None = None) -> None:
         """Remove. With a version: rename aside, look again, then remove or put back."""
         path = self._paths.path(key)
-        aside = file_tiers.named_beside(path, _ASIDE)
         with fs.translated("delete", key):
+            removed = file_exchange.recover(self._paths, path)
             if not os.path.lexists(path):
-                self._delete_absent(key, path, aside, if_version)
+                file_tiers.remove_strays(self._paths, key)
+                if if_version is not None and removed != fs.content_of(if_version):
+                    raise ObjectNotFound(
+                        f"{printable(key)} is gone", backend="file", operation="delete", key=key
+                    )
                 return
             if if_version is None:
                 if path.is_dir() and not path.is_symlink():
                     return
                 path.unlink()
+                fs.sync_directory(path.parent)
             else:
                 found = self._find(key, "delete")
                 if fs.version_of(found.status) != if_version:
-                    raise self._changed(key, "delete")
-                path.rename(aside)
-                self._delete_aside(key, path, aside, if_version)
-            fs.sync_directory(path.parent)
+                    raise file_exchange.changed(key)
+                file_exchange.remove_if_unchanged(self._paths, found, key)
             file_tiers.remove_strays(self._paths, key)
 
     def change_class(
@@ -173,24 +178,24 @@ class FileStore:
         tier = self._paths.tier(target)
         path = self._paths.path(key)
         with fs.translated("change_class", key):
-            file_tiers.recover(self._paths, path, key)
+            file_exchange.recover(self._paths, path)
             found = self._find(key, "change_class")
             if found.tier == tier:
                 file_tiers.remove_strays(self._paths, key)
                 return self.head(key)
             if fs.version_of(found.status) != if_version or found.status.st_size != size_bytes:
-                raise self._changed(key, "change_class")
+                raise file_exchange.changed(key)
             file_tiers.move(self._paths, key, found, tier)
         return self.head(key)
 
     def uploads(self, prefix: str = "") -> Iterator[tuple[str, str]]:
-        """Temporary files that a killed writer left, here and in the tiers: (directory, name)."""
+        """What a killed writer left, here and in the tiers: (directory, name)."""
         roots = [(self._paths.root, "")]
         roots += [(tier.contents, f"{tier.uri} ") for tier in self._paths.tiers]
         for root, label in roots:
             if not root.is_dir():
                 continue
-            for entry in walk(root, own=lambda name: name.startswith(file_tiers.TEMPORARY)):
+            for entry in walk(root, own=lambda name: name.startswith(_LEFTOVERS)):
                 if isinstance(entry, Unreadable):
                     continue
                 directory, _, name = entry[0].rpartition("/")
@@ -198,13 +203,24 @@ class FileStore:
                     yield directory, f"{label}{name}"
 
     def abort_upload(self, key: str, upload_id: str) -> None:
-        """Remove one temporary file; absent is not an error."""
+        """Remove a temporary file, or bring an exchange to its end; absent is not an error."""
         label, _, name = upload_id.rpartition(" ")
         tier = self._paths.tier(label) if label else None
-        if not name.startswith(file_tiers.TEMPORARY) or "/" in name or ".." in key.split("/"):
-            raise NotSupported(f"{printable(upload_id)} is no temporary file of ours", key=key)
+        if not name.startswith(_LEFTOVERS) or "/" in name or ".." in key.split("/"):
+            raise NotSupported(f"{printable(upload_id)} is no leftover of ours", key=key)
+        left = (tier.contents if tier else self._paths.root) / key / name
         with fs.translated("abort_upload", key or name):
-            ((tier.contents if tier else self._paths.root) / key / name).unlink(missing_ok=True)
+            if name.startswith(file_tiers.TEMPORARY):
+                left.unlink(missing_ok=True)
+            elif tier is None:
+                self._end_exchange(key, left)
+
+    def _end_exchange(self, directory: str, left: Path) -> None:
+        intent = file_exchange.read_intent(left)
+        if intent is not None and file_exchange.intent_path(left.with_name(intent.name)) == left:
+            key = f"{directory}/{intent.name}" if directory else intent.name
+            file_exchange.recover(self._paths, self._paths.path(key))
+            file_tiers.remove_strays(self._paths, key)
 
     def close(self) -> None:
         """Nothing to release."""
@@ -240,38 +256,7 @@ class FileStore:
         try:
             found = self._find(key, "put")
         except ObjectNotFound:
-            raise self._changed(key, "put") from None
+            raise file_exchange.changed(key) from None
         if fs.version_of(found.status) != if_version:
-            raise self._changed(key, "put")
+            raise file_exchange.changed(key)
         return found
-
-    def _delete_absent(self, key: str, path: Path, aside: Path, if_version: str | None) -> None:
-        if os.path.lexists(aside):
-            # A kill came between the rename and the removal.
-            self._delete_aside(key, path, aside, if_version)
-            file_tiers.remove_strays(self._paths, key)
-        elif if_version is not None:
-            raise ObjectNotFound(
-                f"{printable(key)} is gone", backend="file", operation="delete", key=key
-            )
-
-    def _delete_aside(self, key: str, path: Path, aside: Path, if_version: str | None) -> None:
-        if if_version is not None:
-            found = self._paths.resolve(aside)
-            same = isinstance(found, Found) and fs.content_of(
-                fs.version_of(found.status)
-            ) == fs.content_of(if_version)
-            if not same:
-                with suppress(FileExistsError):
-                    fs.rename_new(aside, path)
-                raise self._changed(key, "delete")
-        aside.unlink()
-
-    @staticmethod
-    def _changed(key: str, operation: str) -> PreconditionFailed:
-        return PreconditionFailed(
-            f"{printable(key)} changed since it was listed; it is left as it is",
-            backend="file",
-            operation=operation,
-            key=key,
-        )

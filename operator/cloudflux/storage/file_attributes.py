@@ -6,6 +6,7 @@ object's metadata, headers and tags in one extended attribute, where the file sy
 
 import base64
 import datetime as dt
+import hashlib
 import json
 import os
 import stat
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from cloudflux.errors import IntegrityError
+from cloudflux.storage import file_system as fs
 from cloudflux.storage.digests import CHUNK_BYTES, Digests
 from cloudflux.storage.interface import ObjectInfo
 from cloudflux.storage.keys import printable
@@ -79,6 +81,37 @@ def write_new(
         writing.flush()
         write_attributes(writing.fileno(), info, metadata)
         os.fsync(writing.fileno())
+
+
+def copy_verified(source: Path, target: Path, key: str) -> None:
+    """Copy a file with its attributes, durably, and read the copy back. Raises IntegrityError."""
+    try:
+        with fs.open_unnoticed(source) as reading, target.open("xb") as writing:
+            digest = hashlib.sha256()
+            while data := reading.read(CHUNK_BYTES):
+                digest.update(data)
+                writing.write(data)
+            writing.flush()
+            os.fsync(writing.fileno())
+            # Read back from the disk rather than from memory.
+            os.posix_fadvise(writing.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        with target.open("rb") as copy:
+            proof = hashlib.file_digest(copy, "sha256")
+        if proof.digest() != digest.digest():
+            raise IntegrityError(
+                f"{printable(key)}: the copy read back differs from what was written; "
+                "the original is untouched; check the target disk"
+            )
+        fs.copy_attributes(source, target)
+        # Attributes must be as durable as the bytes before the original is given up.
+        descriptor = os.open(target, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
 
 
 def write_attributes(

@@ -2,7 +2,6 @@ import errno
 import io
 import os
 import stat
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,11 +13,10 @@ from cloudflux.errors import (
     IntegrityError,
     LocationRefused,
     NotSupported,
-    ObjectNotFound,
     PreconditionFailed,
     QuotaExceeded,
 )
-from cloudflux.storage import file_system, file_tiers
+from cloudflux.storage import file_system
 from cloudflux.storage.file import FileStore
 from cloudflux.storage.interface import ObjectInfo, Unreadable
 from cloudflux.storage.registry import open_store
@@ -236,72 +234,6 @@ def test_a_write_during_the_exchange_is_not_lost(
     assert not (place.data / "k").is_symlink()
     assert place.contents("cold") == []
     assert [path.name for path in place.data.iterdir()] == ["k"]
-
-
-@pytest.mark.parametrize("step", range(14))
-@pytest.mark.parametrize("direction", ["out", "across", "home"])
-def test_a_kill_at_any_step_loses_nothing(
-    place: Place, monkeypatch: pytest.MonkeyPatch, direction: str, step: int
-) -> None:
-    store = place.open()
-    put(store, "d/k", b"content")
-    if direction != "out":
-        to(store, "d/k", place.warm)
-    target = {"out": place.cold, "across": place.cold, "home": place.home}[direction]
-    before = store.head("d/k")
-    process = os.fork()
-    if process == 0:
-        _die_at(step)
-        try:
-            store.change_class("d/k", target, if_version=before.version, size_bytes=7)
-        finally:
-            os._exit(0)
-    os.waitpid(process, 0)
-    assert (place.data / "d/k").read_bytes() == b"content"
-    found = place.open().head("d/k")
-    after = place.open().change_class("d/k", target, if_version=found.version, size_bytes=7)
-    assert after.storage_class == target
-    assert (place.data / "d/k").read_bytes() == b"content"
-    again = place.open()
-    for key, upload in list(again.uploads()):
-        again.abort_upload(key, upload)
-    everything = [*place.contents("data"), *place.contents("warm"), *place.contents("cold")]
-    assert len(everything) == 1
-    assert len(list((place.data / "d").iterdir())) == 1
-
-
-def _die_at(step: int) -> None:
-    """End this process before the so-many-th change that it makes to the file system."""
-    seen = [0]
-    changes = {"os.rename", "os.remove", "os.symlink", "os.mkdir", "os.utime", "os.chmod"}
-
-    def hook(event: str, arguments: tuple[object, ...]) -> None:
-        writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & os.O_CREAT
-        if event in changes or writes or event == "ctypes.get_errno":
-            if seen[0] == step:
-                os._exit(0)
-            seen[0] += 1
-
-    real = file_system.exchange
-
-    def exchange(first: Path, second: Path) -> bool:
-        hook("os.rename", ())
-        done = real(first, second)
-        hook("os.rename", ())
-        return done
-
-    file_system.exchange = exchange
-    sys.addaudithook(hook)
-
-
-def test_a_kill_between_rename_aside_and_removal(store: FileStore, place: Place) -> None:
-    version = put(store, "k")
-    path = place.data / "k"
-    path.rename(file_tiers.named_beside(path, ".cloudflux-aside-"))
-    store.delete("k", if_version=version)
-    assert list(place.data.iterdir()) == []
-    with pytest.raises(ObjectNotFound):
-        store.delete("k", if_version=version)
 
 
 def test_a_flipped_byte_on_the_disk_is_caught(
