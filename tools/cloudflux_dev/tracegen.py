@@ -96,6 +96,18 @@ def generate(
                 yield name, "".join(map(format_line, entries)).encode()
 
 
+def daily_reads(
+    objects: Iterable[TracedObject], *, days: int = 120, seed: int = 1
+) -> list[list[int]]:
+    """Draw the reads of each object and day, oldest first, without the logs.
+
+    The same behaviours as `generate`, other draws.
+    """
+    rng = random.Random(seed)
+    plans = [_daily_rates(traced, days, rng) for traced in objects]
+    return [[_poisson(rate, rng) if rate else 0 for rate in plan[:0:-1]] for plan in plans]
+
+
 def write_logs(
     objects: Iterable[TracedObject],
     *,

@@ -101,6 +101,7 @@ REASONS: dict[str, ReasonInfo] = {
     "NothingToGain": ReasonInfo("Everything is where it is cheapest."),
     "TemperatureUnknown": ReasonInfo("Without a fresh signal nothing moves colder."),
     "PriceUnknown": ReasonInfo("A price is missing; add it to the price overlay.", True),
+    "DecisionWarning": ReasonInfo("A decision stands on something assumed; see the message.", True),
     "ModelFallback": ReasonInfo("The forecast model could not be used; the fall-back was."),
     "PolicyConflict": ReasonInfo("Two policies select the data set; neither acts.", True),
     "PolicyMatched": ReasonInfo("The policy selects data sets and has evaluated them."),

@@ -37,7 +37,7 @@ def classify(demand: Demand, rules: Rules) -> Classes:
     )
     tier = np.where(hot, HOT, np.where(warm, WARM, COLD)).astype(np.int8)
     is_hot = demand.probability_rate_at_least(rules.hot_min_reads_per_week / 7)
-    is_cold = _quiet_ahead(demand)
+    is_cold = demand.probability_silent(_AHEAD_DAYS)
     is_warm = np.maximum(1.0 - is_hot - is_cold, 0.0)
     total = is_hot + is_warm + is_cold
     chosen = np.choose(tier, [is_hot, is_warm, is_cold]) / total
@@ -60,13 +60,3 @@ def data_set_temperature(
     main = int(np.argmax(shares))
     sure = float((weight * classes.confidence_percent)[classes.tier == main].sum())
     return Temperature(TIERS[main].value), round(sure / float(weight.sum()))
-
-
-def _quiet_ahead(demand: Demand) -> Array:
-    """Return the probability of no read in the coming month (negative binomial)."""
-    quiet = demand.reads_30d == 0
-    # The time since the last read is the best witness of an object that has gone quiet.
-    shape = np.where(quiet, 0.5, demand.reads_30d + 0.5)
-    days = np.where(quiet, np.minimum(demand.idle_days, demand.observed_days), _AHEAD_DAYS)
-    days = np.maximum(days, 1.0)
-    return np.asarray((days / (days + _AHEAD_DAYS)) ** shape, dtype=np.float64)

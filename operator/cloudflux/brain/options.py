@@ -15,6 +15,8 @@ from cloudflux.brain.prices import PriceTable
 
 Array = npt.NDArray[np.float64]
 
+MOST_CERTAIN_PERCENT = 99.0
+"""A distribution of twenty parts knows no more, and no history proves the future."""
 _ROWS_AT_A_TIME = 20_000
 _FORECAST_DAYS = 7
 
@@ -27,7 +29,7 @@ class Options:
     running: Array
     one_off: Array
     win_percent: Array
-    """Of the equally likely rates of reads, in how many the candidate is cheaper than staying."""
+    """How likely it is that the true rate of reads makes the candidate cheaper than staying."""
     reads_per_day: Array
     """Expected by object, the forecast included."""
     possible: npt.NDArray[np.bool_]
@@ -56,14 +58,15 @@ def price_options(
         reads_per_day=np.zeros(len(objects)),
         possible=np.zeros(shape, dtype=np.bool_),
     )
-    rates = demand.rates()
+    rates, chances = demand.rates()
     for name, of_class in cost.by_class(objects.storage_class).items():
         for start in range(0, len(of_class), _ROWS_AT_A_TIME):
             rows = of_class[start : start + _ROWS_AT_A_TIME]
             ahead = None if forecast_7d is None else forecast_7d[rows]
             likely = _with_forecast(rates[:, rows], ahead)
-            options.reads_per_day[rows] = likely.mean(axis=0)
-            _price_rows(table, candidates, name, rows, objects, demand, likely, options)
+            chance = chances[:, rows]
+            options.reads_per_day[rows] = (likely * chance).sum(axis=0)
+            _price_rows(table, candidates, name, rows, objects, demand, likely, chance, options)
     return options
 
 
@@ -75,21 +78,24 @@ def _price_rows(
     objects: Objects,
     demand: Demand,
     rates: Array,
+    chances: Array,
     options: Options,
 ) -> None:
     size, held = objects.size_bytes[rows], objects.days_in_class[rows]
     idle = np.minimum(demand.idle_days[rows], held)
     stay = running_cost(table, name, size, rates, idle)
-    options.stay[rows] = stay.mean(axis=0)
+    options.stay[rows] = (stay * chances).sum(axis=0)
     for position, candidate in enumerate(candidates):
         if same_class(candidate.name, name):
-            options.running[position, rows] = stay.mean(axis=0)
+            options.running[position, rows] = options.stay[rows]
             continue
         one_off = cost.class_change(table, name, candidate.name, size, held)
         running = running_cost(table, candidate.name, size, rates, np.zeros_like(size))
-        options.running[position, rows] = running.mean(axis=0)
+        options.running[position, rows] = (running * chances).sum(axis=0)
         options.one_off[position, rows] = one_off
-        options.win_percent[position, rows] = 100.0 * (running + one_off < stay).mean(axis=0)
+        cheaper = running + one_off < stay
+        sure = 100.0 * (cheaper * chances).sum(axis=0)
+        options.win_percent[position, rows] = np.minimum(sure, MOST_CERTAIN_PERCENT)
         options.possible[position, rows] = True
 
 

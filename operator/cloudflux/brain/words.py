@@ -46,8 +46,8 @@ def reason(facts: MoveFacts) -> str:
     each = "object" if facts.objects == 1 else "objects"
     one, plural = ("it", "s") if facts.objects == 1 else ("they", "")
     sentences = [
-        f"{facts.objects} {each} ({size_text(facts.size_bytes)}) had {facts.reads_30d:.0f} reads "
-        f"in 30 days; half of them none for {facts.idle_days:.0f} days or more.",
+        f"{facts.objects} {each} ({size_text(facts.size_bytes)}) had {_reads(facts.reads_30d)} "
+        f"in 30 days{_idle(facts)}.",
         f"In {facts.target} {one} cost{plural} "
         f"{with_currency(facts.then_per_month, facts.currency)} a month, expected reads included, "
         f"instead of {with_currency(facts.now_per_month, facts.currency)} in {facts.source}.",
@@ -97,6 +97,17 @@ def size_text(size_bytes: float) -> str:
             break
         size_bytes /= 1024
     return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
+
+
+def _reads(reads: float) -> str:
+    return "1 read" if round(reads) == 1 else f"{reads:.0f} reads"
+
+
+def _idle(facts: MoveFacts) -> str:
+    days = "1 day" if round(facts.idle_days) == 1 else f"{facts.idle_days:.0f} days"
+    if facts.objects == 1:
+        return f"; it was not read for {days}"
+    return f"; half of them were not read for {days} or more"
 
 
 def _moving(facts: MoveFacts) -> str:

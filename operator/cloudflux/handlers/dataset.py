@@ -1,6 +1,7 @@
 """DataSet: find where the data is, list it, read its signals, have it decided, say so."""
 
 import datetime as dt
+from collections.abc import Sequence
 
 from cloudflux.api.common import ConditionStatus, Location, SecretRef
 from cloudflux.api.dataset import DataSetStatus
@@ -200,10 +201,11 @@ async def _serve_task(runtime: Runtime, data_set: DataSet, entry: Entry) -> floa
         await runtime.write_status(data_set, _with_conflict(runtime, data_set, status, now))
         _warn_of_access(runtime, data_set, status)
     else:
-        status = compute.evaluated(data_set, entry.result(EvaluateResult), now)
+        found = entry.result(EvaluateResult)
+        status = compute.evaluated(data_set, found, now)
         status = _with_conflict(runtime, data_set, compute.ready(data_set, status, now), now)
         await runtime.write_status(data_set, status)
-        _tell_of_decision(runtime, data_set, status)
+        _tell_of_decision(runtime, data_set, status, found.warnings)
     runtime.tasks.forget(data_set.uid)
     return 0.0
 
@@ -260,13 +262,18 @@ def _with_conflict(
     )  # fmt: skip
 
 
-def _tell_of_decision(runtime: Runtime, data_set: DataSet, status: DataSetStatus) -> None:
+def _tell_of_decision(
+    runtime: Runtime, data_set: DataSet, status: DataSetStatus, warnings: Sequence[str]
+) -> None:
     before = {item.id for item in data_set.status.recommendations}
     if any(item.id not in before for item in status.recommendations):
         saved = f"{status.savings_per_month} {status.currency or ''}".strip()
         first = status.recommendations[0].reason
         runtime.event(data_set, "SavingsFound", f"{saved} a month can be saved: {first}")
     chosen = assignment(runtime, data_set).policy
+    if warnings:
+        message = f"data set {data_set.name}: {'; '.join(warnings)}"
+        runtime.event(data_set if chosen is None else chosen, "DecisionWarning", message)
     if chosen is not None:
         runtime.queue.add(chosen.key)
 

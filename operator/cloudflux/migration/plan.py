@@ -10,7 +10,7 @@ import numpy as np
 from cloudflux.api.migrationjob import VerifyMethod
 from cloudflux.api.tasks import PlanRequest, PlanResult
 from cloudflux.brain.money import money_text
-from cloudflux.brain.plan import MovePrice, price_move
+from cloudflux.brain.plan import MovePrice, payback_days, price_move
 from cloudflux.errors import PlanChanged
 from cloudflux.migration.checkpoint import Checkpoint
 from cloudflux.migration.files import (
@@ -50,7 +50,7 @@ class _Findings:
 
     sizes: list[int] = field(default_factory=list)
     days: list[float] = field(default_factory=list)
-    reads: list[int] = field(default_factory=list)
+    reads: list[float] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)
     targets: list[str] = field(default_factory=list)
     named: dict[str, list[str]] = field(default_factory=dict)
@@ -274,7 +274,7 @@ def _sum(prices: list[MovePrice]) -> MovePrice:
     return MovePrice(
         one_off_cost=one_off,
         savings_per_month=savings,
-        payback_days=int(one_off / (savings / 30)) + 1 if savings > 0 else None,
+        payback_days=payback_days(float(one_off), float(savings)),
         currency=prices[0].currency,
         price_date=min(one.price_date for one in prices),
         warnings=tuple(dict.fromkeys(text for one in prices for text in one.warnings)),

@@ -28,6 +28,7 @@ class Selector:
         self.prefix = request.prefix or ""
         self._request, self._reads = request, reads
         self._wanted: dict[str, str] | None = None
+        self._expected: dict[str, float] = {}
         self._missing_list = False
         self._changed = self._taken = 0
         if request.recommendation is not None:
@@ -50,9 +51,10 @@ class Selector:
         self._taken += 1
         return True
 
-    def reads_30d(self, key: str) -> int:
-        """Return reads of an object in the last 30 days, as far as they are known."""
-        return self._reads.last_30d.get(key, 0)
+    def reads_30d(self, key: str) -> float:
+        """Return reads of an object in 30 days: as the recommendation expects, else as seen."""
+        seen = self._reads.last_30d.get(key, 0)
+        return self._expected.get(key, float(seen))
 
     def problems(self) -> Iterator[str]:
         """Yield what makes the selection impossible."""
@@ -80,4 +82,7 @@ class Selector:
         name = Path(recommendation).name
         path = state_dir / "recommendations" / self._request.data_set_uid / f"{name}.jsonl"
         self._missing_list = not path.exists()
-        self._wanted = {row["key"]: row["version"] for row in read_lines(path)}
+        self._wanted = {}
+        for row in read_lines(path):
+            self._wanted[row["key"]] = row["version"]
+            self._expected[row["key"]] = row["reads_30d"]

@@ -1,0 +1,121 @@
+"""What a history says of each object's reads and of the pauses between them.
+
+Pauses are counted in proven days: a day without a complete signal proves neither a read nor
+silence. A read on such a day still ends a pause.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cloudflux.brain.inputs import History, Objects
+
+Array = npt.NDArray[np.float64]
+
+DAILY_CAP = 3.0
+"""A burst within one day says little of the next months; uncapped means would never let go."""
+HALF_LIFE_DAYS = 60.0
+LONG_PAUSE_DAYS = 30
+"""Pauses longer than this are what tells how often silent objects come back."""
+_ROWS_AT_A_TIME = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Pauses:
+    """By object; days are proven days unless said otherwise."""
+
+    read_days: Array
+    """Days with a read."""
+    recent_read_days: Array
+    """The same, newer days weighing more (half at HALF_LIFE_DAYS)."""
+    capped_reads: Array
+    """Reads, at most DAILY_CAP a day."""
+    observed: Array
+    """Since the object appeared or was first observed."""
+    recent_observed: Array
+    """The same, weighed as recent_read_days."""
+    open: Array
+    """Since the last read; never read: all that was observed."""
+    longest_ended: Array
+    """The longest pause that a read ended."""
+    idle_days: Array
+    """Calendar days since the last read; never read: days observed."""
+    returns: Array
+    """Long pauses that a read ended."""
+    waiting: Array
+    """Sum of 1 / (1 + day of the pause) over the days beyond LONG_PAUSE_DAYS of every pause."""
+
+
+def pauses(objects: Objects, history: History) -> Pauses:
+    """Summarise the history of every object."""
+    complete = history.complete.astype(np.float64)
+    weights = 0.5 ** (np.arange(history.days)[::-1] / HALF_LIFE_DAYS)
+    columns = np.minimum(np.ceil(objects.age_days), history.days)
+    observed = _last(complete, columns)
+    recent = _last(complete * weights, columns)
+    # the number of proven days up to and with each column: pauses are differences of these
+    position = np.cumsum(complete).astype(np.int16)
+    parts = [
+        _of_rows(
+            history.reads[start : start + _ROWS_AT_A_TIME],
+            observed[start : start + _ROWS_AT_A_TIME],
+            position,
+            weights,
+        )
+        for start in range(0, len(objects), _ROWS_AT_A_TIME)
+    ] or [np.zeros((8, 0))]
+    days, weighed, capped, still, longest, returns, waiting, calendar = np.concatenate(parts, 1)
+    return Pauses(
+        read_days=days,
+        recent_read_days=weighed,
+        capped_reads=capped,
+        observed=observed,
+        recent_observed=recent,
+        open=still,
+        longest_ended=longest,
+        idle_days=np.where(days > 0, calendar, observed),
+        returns=returns,
+        waiting=waiting,
+    )
+
+
+def _of_rows(
+    reads: npt.NDArray[np.uint16],
+    observed: Array,
+    position: npt.NDArray[np.int16],
+    weights: Array,
+) -> Array:
+    total = int(position[-1])
+    was_read = reads > 0
+    days = was_read.sum(axis=1, dtype=np.float64)
+    born = (total - observed).astype(np.int16)
+    # where the pause that each read ended had begun: at the read before it, or at birth
+    before = np.where(was_read, position[None, :], np.int16(-1))
+    last = np.maximum.accumulate(before, axis=1)
+    began = np.maximum(np.concatenate((born[:, None], last[:, :-1]), axis=1), born[:, None])
+    ended = np.where(was_read, np.maximum(position[None, :] - began, 0), 0)
+    still = total - np.maximum(last[:, -1], born)
+    long = ended > LONG_PAUSE_DAYS
+    waited = np.log((1 + np.maximum(still, LONG_PAUSE_DAYS)) / (1 + LONG_PAUSE_DAYS))
+    rows, _ = np.nonzero(long)
+    in_past = np.log((1.0 + ended[long]) / (1 + LONG_PAUSE_DAYS))
+    waited = waited + np.bincount(rows, weights=in_past, minlength=len(reads))
+    return np.stack(
+        [
+            days,
+            was_read @ weights,
+            np.minimum(reads, DAILY_CAP).sum(axis=1),
+            still.astype(np.float64),
+            ended.max(axis=1).astype(np.float64),
+            long.sum(axis=1, dtype=np.float64),
+            waited,
+            np.argmax(was_read[:, ::-1], axis=1).astype(np.float64),
+        ]
+    )
+
+
+def _last(by_day: Array, columns: Array) -> Array:
+    """Sum the last `columns` days, by object."""
+    from_end = np.concatenate(([0.0], np.cumsum(by_day[::-1])))
+    return np.asarray(from_end[columns.astype(np.intp)], dtype=np.float64)
