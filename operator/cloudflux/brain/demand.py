@@ -115,7 +115,9 @@ def demand(objects: Objects, history: History) -> Demand:
     idle, silent = _idle(objects, past, by_store)
     observed = np.where(by_store, np.maximum(past.observed, idle), past.observed)
     shape = past.recent_read_days + PRIOR_READ_DAYS
-    days = np.where(by_store, np.maximum(past.recent_observed, _weighed(idle)), past.recent_observed)
+    days = np.where(
+        by_store, np.maximum(past.recent_observed, _weighed(idle)), past.recent_observed
+    )
     # One day at least: an object that has just appeared has a wide rate, not an infinite one.
     days = np.maximum(days, 1.0)
     return_rate = _return_rate(past, ~by_store)
@@ -179,9 +181,7 @@ def _weighed(days: Array) -> Array:
     return np.asarray((1 - 0.5 ** (whole / HALF_LIFE_DAYS)) / (1 - 0.5 ** (1 / HALF_LIFE_DAYS)))
 
 
-def _idle(
-    objects: Objects, past: Pauses, by_store: npt.NDArray[np.bool_]
-) -> tuple[Array, Array]:
+def _idle(objects: Objects, past: Pauses, by_store: npt.NDArray[np.bool_]) -> tuple[Array, Array]:
     """Return calendar days since the last read and how many of them are proven silent."""
     accessed = objects.last_access_days
     # The store knows the last access; a log may know a later one.

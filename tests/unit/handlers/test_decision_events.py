@@ -1,4 +1,4 @@
-"""What is said of a decision: savings on the data set, assumptions where somebody answers for them."""
+"""What is said of a decision: savings on the data set, what it assumes on its policy."""
 
 import pytest
 from tests.unit.handlers.test_pure import NOW, a_data_set, a_policy
