@@ -38,7 +38,7 @@ RESULTS: dict[str, type[Task]] = {
 def tier_roots(runtime: Runtime, namespace: str, uri: str) -> tuple[str, ...]:
     """The roots of file tiers that the namespace's policies name; none for a bucket.
 
-    With them a store knows which links are objects that were moved to another tier.
+    With them a store can change tiers; it knows its own links into a tier without them.
     """
     if not uri.startswith("file://"):
         return ()

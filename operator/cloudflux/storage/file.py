@@ -138,13 +138,12 @@ class FileStore:
                 elif if_absent:
                     fs.rename_new(temporary, path)
                 else:
-                    temporary.replace(path)
+                    file_exchange.replace(self._paths, temporary, path)
             except BaseException:
                 temporary.unlink(missing_ok=True)
                 raise
             fs.sync_directory(path.parent)
             version = fs.version_of(path.lstat())
-            file_tiers.remove_strays(self._paths, key)
         return Written(version=version)
 
     def delete(self, key: str, *, if_version: str | None = None) -> None:
@@ -153,7 +152,6 @@ class FileStore:
         with fs.translated("delete", key):
             removed = file_exchange.recover(self._paths, path)
             if not os.path.lexists(path):
-                file_tiers.remove_strays(self._paths, key)
                 if if_version is not None and removed != fs.content_of(if_version):
                     raise ObjectNotFound(
                         f"{printable(key)} is gone", backend="file", operation="delete", key=key
@@ -162,14 +160,13 @@ class FileStore:
             if if_version is None:
                 if path.is_dir() and not path.is_symlink():
                     return
-                path.unlink()
+                file_exchange.discard(self._paths, path)
                 fs.sync_directory(path.parent)
             else:
                 found = self._find(key, "delete")
                 if fs.version_of(found.status) != if_version:
                     raise file_exchange.changed(key)
                 file_exchange.remove_if_unchanged(self._paths, found, key)
-            file_tiers.remove_strays(self._paths, key)
 
     def change_class(
         self, key: str, target: str, *, if_version: str, size_bytes: int
@@ -181,7 +178,6 @@ class FileStore:
             file_exchange.recover(self._paths, path)
             found = self._find(key, "change_class")
             if found.tier == tier:
-                file_tiers.remove_strays(self._paths, key)
                 return self.head(key)
             if fs.version_of(found.status) != if_version or found.status.st_size != size_bytes:
                 raise file_exchange.changed(key)
@@ -210,17 +206,18 @@ class FileStore:
             raise NotSupported(f"{printable(upload_id)} is no leftover of ours", key=key)
         left = (tier.contents if tier else self._paths.root) / key / name
         with fs.translated("abort_upload", key or name):
-            if name.startswith(file_tiers.TEMPORARY):
-                left.unlink(missing_ok=True)
-            elif tier is None:
+            if tier is None and name.startswith(file_exchange.INTENT):
                 self._end_exchange(key, left)
+            elif left.is_symlink():
+                file_exchange.discard(self._paths, left)
+            else:
+                left.unlink(missing_ok=True)
 
     def _end_exchange(self, directory: str, left: Path) -> None:
         intent = file_exchange.read_intent(left)
         if intent is not None and file_exchange.intent_path(left.with_name(intent.name)) == left:
             key = f"{directory}/{intent.name}" if directory else intent.name
             file_exchange.recover(self._paths, self._paths.path(key))
-            file_tiers.remove_strays(self._paths, key)
 
     def close(self) -> None:
         """Nothing to release."""

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloudflux.errors import PreconditionFailed
-from cloudflux.storage import file_attributes
 from cloudflux.storage import file_system as fs
 from cloudflux.storage.file_paths import OWN_NAMES, Found, Paths
 from cloudflux.storage.keys import printable
@@ -78,7 +77,8 @@ def replace_if_unchanged(paths: Paths, found: Found, fresh: Path, key: str) -> N
         recover(paths, path)
         raise
     fs.sync_directory(path.parent)
-    aside.unlink(missing_ok=True)
+    if exchanged:
+        discard(paths, aside)
     intent_path(path).unlink()
 
 
@@ -93,7 +93,7 @@ def remove_if_unchanged(paths: Paths, found: Found, key: str) -> None:
     except BaseException:
         recover(paths, path)
         raise
-    aside.unlink()
+    discard(paths, aside)
     intent_path(path).unlink()
     fs.sync_directory(path.parent)
 
@@ -108,9 +108,9 @@ def recover(paths: Paths, path: Path) -> str | None:
     removed = None
     if os.path.lexists(aside):
         if intent is not None and _identity(aside) == intent.fresh:
-            aside.unlink()  # the exchange did not happen, or was undone
+            discard(paths, aside)  # the exchange did not happen, or was undone
         elif intent is not None and _came_out(paths, intent, aside):
-            aside.unlink()
+            discard(paths, aside)
             removed = intent.removed
         else:
             _give_back(paths, path, aside, intent.fresh if intent else _NOTHING)
@@ -121,6 +121,24 @@ def recover(paths: Paths, path: Path) -> str | None:
     note.unlink(missing_ok=True)
     fs.sync_directory(path.parent)
     return removed
+
+
+def replace(paths: Paths, fresh: Path, path: Path) -> None:
+    """Put `fresh` in the place of whatever the name is; content in a tier goes with its link."""
+    before = paths.resolve(path) if os.path.lexists(path) else None
+    fresh.replace(path)
+    if isinstance(before, Found) and before.tier is not None:
+        before.content.unlink(missing_ok=True)
+        fs.remove_empty_directories(before.content.parent, before.tier.path)
+
+
+def discard(paths: Paths, name: Path) -> None:
+    """Remove a name that is ours to remove, and the content in a tier that it leads to."""
+    found = paths.resolve(name)
+    if isinstance(found, Found) and found.tier is not None:
+        found.content.unlink(missing_ok=True)
+        fs.remove_empty_directories(found.content.parent, found.tier.path)
+    name.unlink()
 
 
 def read_intent(note: Path) -> Intent | None:
@@ -181,7 +199,7 @@ def _give_back(paths: Paths, path: Path, aside: Path, fresh: str) -> None:
         if _identity(path) == fresh:
             fs.exchange(aside, path)
             if _identity(aside) == fresh:
-                aside.unlink()
+                discard(paths, aside)
                 return
     except (FileExistsError, FileNotFoundError):
         pass  # the name was written or removed just now; both are kept below
@@ -189,14 +207,7 @@ def _give_back(paths: Paths, path: Path, aside: Path, fresh: str) -> None:
     if os.path.lexists(path) and _same_bytes(path, aside):
         aside.unlink()
         return
-    saved = path.with_name(f"{path.name[:200]}{SAVED}{uuid.uuid4().hex[:12]}")
-    found = paths.resolve(aside)
-    if isinstance(found, Found) and found.tier is not None:
-        # Content in a tier lives only as long as its own name leads to it.
-        file_attributes.copy_verified(found.content, saved, saved.name)
-        aside.unlink()
-    else:
-        fs.rename_new(aside, saved)
+    fs.rename_new(aside, path.with_name(f"{path.name[:200]}{SAVED}{uuid.uuid4().hex[:12]}"))
 
 
 def _same_bytes(first: Path, second: Path) -> bool:

@@ -54,7 +54,8 @@ class Paths:
         """Raises ConfigurationError, LocationRefused."""
         self.root = allowed_path(uri, file_roots)
         identity = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]
-        own = f"{self.root.name or 'root'}-{identity}"
+        self._own = f"{self.root.name or 'root'}-{identity}"
+        self._granted = [Path(os.path.realpath(root)) for root in file_roots]
         self.uri = path_uri(self.root)
         self.home_uri = self.uri
         tiers = []
@@ -64,7 +65,7 @@ class Paths:
                 # This tier is where the location lies: its files are at home there.
                 self.home_uri = tier_uri.rstrip("/")
             else:
-                tiers.append(TierRoot(tier_uri.rstrip("/"), path, path / TIERS_NAME / own))
+                tiers.append(TierRoot(tier_uri.rstrip("/"), path, path / TIERS_NAME / self._own))
         self.tiers = tuple(sorted(tiers, key=lambda tier: len(tier.path.parts), reverse=True))
 
     def path(self, key: str) -> Path:
@@ -120,15 +121,9 @@ class Paths:
 
     def _resolve_link(self, path: Path) -> Found | Entry:
         content = Path(os.path.realpath(path))
-        tier = next((tier for tier in self.tiers if tier.path in content.parents), None)
-        if tier is None:
-            inside = self.root in content.parents
-            where = "inside the location" if inside else "out of the location"
-            return Entry(f"is a symbolic link {where}; links are not followed")
-        if TIERS_NAME in content.relative_to(tier.path).parts and (
-            tier.contents not in content.parents
-        ):
-            return Entry("is a symbolic link to another location's content")
+        tier = self._tier_of(content)
+        if isinstance(tier, Entry):
+            return tier
         try:
             status = content.lstat()
         except OSError:
@@ -136,6 +131,28 @@ class Paths:
         if not stat.S_ISREG(status.st_mode):
             return Entry("is a symbolic link to something that is no regular file")
         return Found(path, content, status, tier)
+
+    def _tier_of(self, content: Path) -> TierRoot | Entry:
+        """The tier whose directory for this location holds a path; links lead nowhere else.
+
+        No policy need name the tier any more: the directory bears the location's identity,
+        and it counts only inside a granted root.
+        """
+        parts = content.parts
+        if TIERS_NAME not in parts[:-2]:
+            inside = self.root in content.parents
+            where = "inside the location" if inside else "out of the location"
+            return Entry(f"is a symbolic link {where}; links are not followed")
+        at = parts.index(TIERS_NAME)
+        root = Path(*parts[:at])
+        if parts[at + 1] != self._own or not _within(root, self._granted):
+            return Entry("is a symbolic link to another location's content")
+        known = next((tier for tier in self.tiers if tier.path == root), None)
+        return known or TierRoot(path_uri(root), root, root / TIERS_NAME / self._own)
+
+
+def _within(path: Path, roots: Iterable[Path]) -> bool:
+    return any(path == root or root in path.parents for root in roots)
 
 
 def allowed_path(uri: str, file_roots: Iterable[str]) -> Path:
@@ -147,8 +164,7 @@ def allowed_path(uri: str, file_roots: Iterable[str]) -> Path:
     if "\0" in given or ".." in given.split("/"):
         raise LocationRefused(f"{uri}: .. is refused; write the path out")
     path = Path(os.path.realpath(given))
-    roots = [Path(os.path.realpath(root)) for root in file_roots]
-    if not any(path == root or root in path.parents for root in roots):
+    if not _within(path, [Path(os.path.realpath(root)) for root in file_roots]):
         raise LocationRefused(
             f"{uri}: outside the directories that the operator's settings allow for this "
             "namespace; ask for it to be added to file_roots"

@@ -299,3 +299,59 @@ def test_file_attributes_survive_a_detour(store: FileStore, place: Place) -> Non
     assert stat.S_IMODE(status.st_mode) == 0o750
     assert status.st_mtime_ns == 1_600_000_000_123_456_789
     assert os.getxattr(place.data / "copy", "user.colour") == b"red\xff"
+
+
+def test_a_tiered_file_stays_readable_when_no_policy_names_its_tier_any_more(
+    store: FileStore, place: Place
+) -> None:
+    put(store, "k", b"content")
+    to(store, "k", place.cold)
+    forgotten = FileStore(place.home, file_roots=(str(place.base / "allowed"),))
+    (entry,) = forgotten.list()
+    assert isinstance(entry, ObjectInfo)
+    assert entry.storage_class == place.cold
+    with forgotten.open("k") as stream:
+        assert stream.read() == b"content"
+    forgotten.delete("k", if_version=entry.version)
+    assert place.contents("cold") == []
+
+
+def test_a_link_out_of_the_granted_directories_is_never_followed(
+    store: FileStore, place: Place
+) -> None:
+    put(store, "k", b"content")
+    to(store, "k", place.cold)
+    own = next((place.base / "allowed/cold/.cloudflux-tiers").iterdir()).name
+    # It looks like a tier of ours, bears our identity, and lies where we may not go.
+    theirs = place.base / "outside/.cloudflux-tiers" / own / "secret"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("secret")
+    (place.data / "planted").symlink_to(theirs)
+    # A granted link to a tier that is itself a link out.
+    (place.base / "allowed/detour").symlink_to(place.base / "outside")
+    (place.data / "detour").symlink_to(
+        place.base / "allowed/detour/.cloudflux-tiers" / own / "secret"
+    )
+    for key in ("planted", "detour"):
+        with pytest.raises(NotSupported):
+            store.open(key)
+
+
+def test_a_users_own_link_into_a_tier_root_is_not_followed(store: FileStore, place: Place) -> None:
+    (place.base / "allowed/cold/other").write_text("of somebody")
+    (place.data / "k").symlink_to(place.base / "allowed/cold/other")
+    with pytest.raises(NotSupported):
+        store.open("k")
+
+
+def test_renaming_a_tiered_file_costs_no_data(store: FileStore, place: Place) -> None:
+    put(store, "old", b"content")
+    to(store, "old", place.cold)
+    (place.data / "old").rename(place.data / "new")
+    put(store, "old", b"another")
+    to(store, "old", place.cold)
+    assert (place.data / "new").read_bytes() == b"content"
+    store.delete("old", if_version=store.head("old").version)
+    to(store, "new", place.home)
+    assert (place.data / "new").read_bytes() == b"content"
+    assert place.contents("cold") == []
