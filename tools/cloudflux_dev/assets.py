@@ -65,7 +65,7 @@ def find(say: Callable[[str], None] = print) -> Assets:
     cache = cache_directory()
     if _cached(cache):
         return _assets_in(cache)
-    with _locked(cache):
+    with locked(cache):
         if not _cached(cache) and not _download(cache, say):
             _build(cache, say)
     return _assets_in(cache)
@@ -129,7 +129,7 @@ def _output(command: list[str]) -> str:
 
 
 @contextlib.contextmanager
-def _locked(cache: Path) -> Iterator[None]:
+def locked(cache: Path) -> Iterator[None]:
     """Let one process at a time fill the cache."""
     cache.mkdir(parents=True, exist_ok=True)
     with (cache.parent / "bin.lock").open("w") as lock:
@@ -236,7 +236,7 @@ def _build(cache: Path, say: Callable[[str], None]) -> None:
 def _install_versitygw(cache: Path, say: Callable[[str], None]) -> Path:
     go = _need_go("to build versitygw")
     say(f"Building versitygw {VERSITYGW_VERSION} from Go modules: about 2 minutes, once …")
-    with _locked(cache), tempfile.TemporaryDirectory(dir=cache.parent) as work:
+    with locked(cache), tempfile.TemporaryDirectory(dir=cache.parent) as work:
         package = f"github.com/versity/versitygw/cmd/versitygw@{VERSITYGW_VERSION}"
         _run([go, "install", package], Path(work), {"GOBIN": work})
         (Path(work) / "versitygw").replace(cache / "versitygw")

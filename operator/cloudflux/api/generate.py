@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from cloudflux.api.crds import KINDS, crd
+from cloudflux.api.event_reference import asyncapi, events_page, schema_text, schemas
 from cloudflux.api.reference import api_page, vocabulary_page
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -32,6 +33,10 @@ def generated() -> dict[Path, str]:
     reference = ROOT / "docs" / "reference"
     files[reference / "api.md"] = api_page(definitions)
     files[reference / "conditions-and-reasons.md"] = vocabulary_page()
+    files[reference / "events.md"] = events_page()
+    files[reference / "asyncapi.yaml"] = asyncapi()
+    for name, schema in schemas().items():
+        files[reference / "schemas" / f"{name}.json"] = schema_text(schema)
     return files
 
 

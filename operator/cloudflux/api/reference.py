@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cloudflux.api.structural import Schema
-from cloudflux.api.vocabulary import CONDITIONS, REASONS
+from cloudflux.api.vocabulary import CONDITIONS, LOG_KEYS, METRIC_LABELS, REASONS
 
 _NOTE = "<!-- Generated from operator/cloudflux/api by `make crds`; do not edit. -->\n"
 
@@ -43,8 +43,19 @@ def vocabulary_page() -> str:
             f"| `{name}` | {'Warning' if info.warning else 'Normal'} | {_cell(info.meaning)} |"
             for name, info in sorted(REASONS.items())
         ),
+        "\n## Keys of log lines\n",
+        "Logs are one JSON object a line on standard error. Beside `event`, `level`, `logger` and "
+        "`timestamp`:\n",
+        *_words("key", LOG_KEYS),
+        "\n## Labels of metrics\n",
+        *_words("label", METRIC_LABELS),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _words(head: str, words: dict[str, str]) -> list[str]:
+    rows = [f"| `{name}` | {_cell(text)} |" for name, text in sorted(words.items())]
+    return [f"| {head} | meaning |", "|---|---|", *rows]
 
 
 def _kind(definition: dict[str, Any]) -> Iterator[str]:

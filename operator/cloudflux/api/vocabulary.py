@@ -1,6 +1,7 @@
-"""The one vocabulary: condition types and reasons, with what they mean.
+"""The one vocabulary: condition types, reasons, keys of logs and labels of metrics.
 
-Kubernetes events, conditions, CloudEvents, log keys and the docs page take their words here.
+Kubernetes events, conditions, CloudEvents, logs, metrics and the docs page take their words here;
+the types of CloudEvents are in api/events.py.
 """
 
 from dataclasses import dataclass
@@ -172,3 +173,47 @@ REASONS: dict[str, ReasonInfo] = {
     "CrdMismatch": ReasonInfo("The installed CRD is older or newer than the operator.", True),
 }
 """Every reason. A test holds the code against it."""
+
+
+LOG_KEYS: dict[str, str] = {
+    "child": "Child process: mover, ingest or brain.",
+    "count": "How many.",
+    "crd": "CustomResourceDefinition.",
+    "error": "What an operation said when it failed.",
+    "events": "How many events.",
+    "exit_code": "Exit status of a process.",
+    "failures": "How many times in a row it failed.",
+    "fencing_token": "Number of the leadership.",
+    "holder": "Who holds the Lease.",
+    "key": "Key of the work queue: kind, namespace and name.",
+    "kind": "Kind of the resource.",
+    "lease": "Lease, as namespace/name.",
+    "name": "Name of the resource.",
+    "namespace": "Namespace of the resource.",
+    "note": "Text of a Kubernetes event.",
+    "op": "Operation of a child process.",
+    "partition": "Partition of a topic.",
+    "pid": "Process id.",
+    "process": "control, or the name of the child process.",
+    "reason": "Word of the list of reasons.",
+    "seconds": "How long.",
+    "server": "Address of the Kubernetes API or of a broker.",
+    "state_dir": "State directory.",
+    "topic": "Kafka topic.",
+    "uid": "UID of the resource.",
+    "until": "Until when.",
+    "why": "Why, in words.",
+}
+"""Every key of a log line beside `event`, `level`, `logger` and `timestamp`; a test holds it."""
+
+
+METRIC_LABELS: dict[str, str] = {
+    "child": "Child process: mover, ingest or brain.",
+    "partition": "Partition of a Kafka topic.",
+    "reason": "Word of a bounded list.",
+    "resource": "Resource of the Kubernetes API.",
+    "topic": "Kafka topic of the configuration.",
+    "type": "Type of a CloudEvent.",
+    "verb": "Verb of the Kubernetes API.",
+}
+"""Every label of a metric. Each has few values: names of objects and keys are never labels."""

@@ -3,32 +3,16 @@
 import datetime as dt
 import json
 import os
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import structlog
 
+from cloudflux.api.events import EventType as EventType
+
 LOG_FILE = "events.jsonl"
 MAX_BYTES = 16 * 1024 * 1024
 SOURCE = "cloudflux.io/operator"
-
-
-class EventType(StrEnum):
-    """The types of CloudEvents that are emitted."""
-
-    MIGRATION_PLANNED = "io.cloudflux.migration.planned.v1"
-    MIGRATION_QUEUED = "io.cloudflux.migration.queued.v1"
-    MIGRATION_STARTED = "io.cloudflux.migration.started.v1"
-    MIGRATION_PROGRESS = "io.cloudflux.migration.progress.v1"
-    MIGRATION_VERIFIED = "io.cloudflux.migration.verified.v1"
-    MIGRATION_SWITCHED = "io.cloudflux.migration.switched.v1"
-    MIGRATION_COMPLETED = "io.cloudflux.migration.completed.v1"
-    MIGRATION_FAILED = "io.cloudflux.migration.failed.v1"
-    MIGRATION_CANCELLED = "io.cloudflux.migration.cancelled.v1"
-    DATASET_SWITCHED = "io.cloudflux.dataset.switched.v1"
-    SAVINGS_FOUND = "io.cloudflux.cost.savings_found.v1"
-    POLICY_EVALUATED = "io.cloudflux.policy.evaluated.v1"
 
 
 def event_id(uid: str, generation: int, transition: str) -> str:
