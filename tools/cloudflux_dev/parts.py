@@ -155,7 +155,7 @@ def find(name: str) -> Path | None:
 def get(name: str, say: Say = print) -> Path:
     """The program, installed if need be. Raises AssetsError, which says what is missing."""
     part = PARTS[name]
-    with assets._locked(cache_directory()):
+    with assets.locked(cache_directory()):
         found = find(name)
         if found is not None:
             return found
