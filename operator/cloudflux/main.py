@@ -1,40 +1,30 @@
-"""The operator: start-up in order, kopf's registration, and a clean end."""
+"""The operator: start-up in order, and a clean end."""
 
 import asyncio
 import contextlib
-import datetime as dt
-import json
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 
-import kopf
 import structlog
-from kubernetes.aio.client import Configuration
 
-from cloudflux.api import crds
-from cloudflux.api.common import GROUP, VERSION
 from cloudflux.children.fence import read_fence, write_fence
 from cloudflux.children.supervisor import ChildPool
-from cloudflux.errors import ConfigurationError
 from cloudflux.events.recorder import Recorder
 from cloudflux.events.transitions import EventLog
-from cloudflux.handlers import dispatch
+from cloudflux.handlers import dispatch, startup
 from cloudflux.handlers.cache import Cache
-from cloudflux.handlers.kube import CRDS, OURS, Kube, KubeError, NotFound, load_configuration
+from cloudflux.handlers.kube import Kube
 from cloudflux.handlers.lease import Lease
 from cloudflux.handlers.probe import ProbeServer, Vitals
 from cloudflux.handlers.queue import WorkQueue
-from cloudflux.handlers.resources import KINDS
 from cloudflux.handlers.runtime import Runtime
 from cloudflux.handlers.tasks import Key, Tasks
+from cloudflux.handlers.watch import watch
 from cloudflux.settings import Settings
 
 WORKERS = 16
 """Keys worked on at a time: they wait for the API, not for the processor."""
-CRD_POLL_SECONDS = 1.0
-LOGIN_SECONDS = 600
-MISSED_FIRST_SECONDS = 15.0
 
 
 async def run_operator(settings: Settings) -> None:
@@ -46,7 +36,7 @@ async def run_operator(settings: Settings) -> None:
     kube = await Kube.connect(settings)
     try:
         log.info("starting", server=kube.host, state_dir=str(settings.state_dir))
-        mismatches = await _unless(stop, _wait_for_crds(kube))
+        mismatches = await _unless(stop, startup.wait_for_crds(kube))
         if mismatches is None:
             return
         lease = Lease(
@@ -85,36 +75,6 @@ async def _unless(stop: asyncio.Event, work: Awaitable[Any]) -> Any:
     return None
 
 
-async def _wait_for_crds(kube: Kube) -> list[tuple[dict[str, Any], str]]:
-    """Wait until the three CRDs are served; return those of another version, with what to do."""
-    log = structlog.get_logger("cloudflux.operator")
-    said: set[str] = set()
-    while True:
-        found: list[dict[str, Any]] = []
-        for resource in OURS.values():
-            name = f"{resource.plural}.{GROUP}"
-            try:
-                found.append(await kube.get(CRDS, None, name))
-            except NotFound:
-                if name not in said:
-                    said.add(name)
-                    log.error(
-                        "CRD missing; install it: kubectl apply --server-side -f crds/", crd=name
-                    )
-            except KubeError as error:
-                if not error.retryable:
-                    raise
-                log.warning("the Kubernetes API does not answer", error=str(error))
-        if len(found) == len(OURS):
-            break
-        await asyncio.sleep(CRD_POLL_SECONDS)
-    problems = [(item, crds.mismatch(item)) for item in found]
-    mismatches = [(item, problem) for item, problem in problems if problem]
-    for item, problem in mismatches:
-        log.error(problem, reason="CrdMismatch", crd=item["metadata"]["name"])
-    return mismatches
-
-
 async def _lead(
     settings: Settings,
     kube: Kube,
@@ -142,7 +102,7 @@ async def _lead(
         recorder=recorder,
         event_log=EventLog(settings.state_dir),
         tasks=tasks,
-        price_overlay=_overlay(settings),
+        price_overlay=startup.price_overlay(settings),
     )
     kopf_ready = asyncio.Event()
     vitals = Vitals(
@@ -160,18 +120,6 @@ async def _lead(
                 await _work(runtime, pool, background, kopf_ready, stop)
             finally:
                 await recorder.drain()
-
-
-def _overlay(settings: Settings) -> dict[str, object] | None:
-    if settings.price_overlay is None:
-        return None
-    try:
-        overlay = json.loads(settings.price_overlay.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"{settings.price_overlay} can't be read: {error}") from error
-    if not isinstance(overlay, dict):
-        raise ConfigurationError(f"{settings.price_overlay} must hold one JSON object")
-    return overlay
 
 
 @contextlib.asynccontextmanager
@@ -213,14 +161,15 @@ async def _work(
         return await dispatch.reconcile(runtime, key)
 
     kopf_stop = asyncio.Event()
-    watching = asyncio.create_task(_watch(runtime, kopf_stop, kopf_ready))
+    watching = asyncio.create_task(watch(runtime, kopf_stop, kopf_ready))
     reconciling = [
         asyncio.create_task(runtime.queue.run(WORKERS, reconcile)),
-        asyncio.create_task(_resync(runtime)),
+        asyncio.create_task(dispatch.resync(runtime)),
+        asyncio.create_task(runtime.standing.keep_fresh()),
         asyncio.create_task(_take_signals_back(stop, kopf_ready)),
     ]
     stopping = asyncio.create_task(stop.wait())
-    parts = [watching, *reconciling[:2], *background]
+    parts = [watching, *reconciling[:3], *background]
     await asyncio.wait({stopping, *parts}, return_when=asyncio.FIRST_COMPLETED)
     failed = [part for part in parts if part.done() and part.exception() is not None]
     stopping.cancel()
@@ -239,96 +188,3 @@ async def _take_signals_back(stop: asyncio.Event, kopf_ready: asyncio.Event) -> 
     """Hear SIGTERM ourselves: kopf takes it over at its start and would end first."""
     await kopf_ready.wait()
     _hear_signals(stop)
-
-
-async def _resync(runtime: Runtime) -> None:
-    """Look at everything again from time to time, and for what the watch has missed."""
-    namespaces, seconds = runtime.settings.namespaces, runtime.settings.resync_seconds
-
-    def keys() -> list[Key]:
-        cache = runtime.cache
-        return [dispatch.key_of(kind, raw) for kind in KINDS for raw in cache.list(kind)]
-
-    async def compare() -> None:
-        await asyncio.sleep(min(MISSED_FIRST_SECONDS, seconds))
-        while True:
-            try:
-                await dispatch.find_missed(runtime, namespaces)
-            except KubeError as error:
-                structlog.get_logger("cloudflux").warning("listing failed", error=str(error))
-            await asyncio.sleep(seconds)
-
-    async with asyncio.TaskGroup() as group:
-        group.create_task(runtime.queue.resync(keys, seconds))
-        group.create_task(compare())
-
-
-async def _watch(runtime: Runtime, stop: asyncio.Event, ready: asyncio.Event) -> None:
-    """Run kopf: only watching, nothing written, no finalizer, no peering."""
-    settings = runtime.settings
-    await kopf.operator(
-        registry=build_registry(runtime),
-        settings=kopf_settings(),
-        standalone=True,
-        clusterwide=not settings.namespaces,
-        namespaces=settings.namespaces,
-        stop_flag=stop,
-        ready_flag=ready,
-    )
-
-
-def build_registry(runtime: Runtime) -> kopf.OperatorRegistry:
-    """Return kopf's handlers: one for each kind, which only takes the event in."""
-    registry = kopf.OperatorRegistry()
-
-    @kopf.on.login(registry=registry)
-    async def login(**_: Any) -> kopf.ConnectionInfo:
-        return connection_info(await load_configuration(runtime.settings))
-
-    for kind, resource in OURS.items():
-
-        def hear(kind: str = kind) -> Callable[..., Any]:
-            async def heard(type: str | None, body: kopf.Body, **_: Any) -> None:
-                dispatch.hear(runtime, kind, type, dict(body))
-
-            return heard
-
-        kopf.on.event(GROUP, VERSION, resource.plural, registry=registry, id=f"hear-{kind}")(hear())
-    return registry
-
-
-def connection_info(configuration: Configuration) -> kopf.ConnectionInfo:
-    """Return our own connection for kopf: it finds none by itself, and renews rotated tokens."""
-    bearer = (configuration.api_key or {}).get("BearerToken") or ""
-    scheme, _, token = bearer.rpartition(" ")
-    return kopf.ConnectionInfo(
-        server=configuration.host,
-        ca_path=configuration.ssl_ca_cert,
-        insecure=not configuration.verify_ssl,
-        certificate_path=configuration.cert_file,
-        private_key_path=configuration.key_file,
-        scheme=(scheme or "Bearer") if token else None,
-        token=token or None,
-        expiration=dt.datetime.now() + dt.timedelta(seconds=LOGIN_SECONDS),
-    )
-
-
-def kopf_settings() -> kopf.OperatorSettings:
-    """Return kopf's settings: short idle workers, bounded watches, no events, our own names."""
-    settings = kopf.OperatorSettings()
-    settings.posting.enabled = False
-    settings.posting.loggers = False
-    settings.watching.server_timeout = 300
-    settings.watching.client_timeout = 310
-    settings.watching.inactivity_timeout = 90
-    settings.watching.connect_timeout = 10
-    settings.watching.chunk_size = 500
-    settings.queueing.worker_limit = 100
-    settings.queueing.idle_timeout = 0.1
-    settings.scanning.disabled = True
-    settings.execution.max_workers = 2
-    settings.process.ultimate_exiting_timeout = 20
-    settings.persistence.finalizer = f"{GROUP}/unused"
-    settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=GROUP, v1=False)
-    settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=GROUP, v1=False)
-    return settings

@@ -1,11 +1,13 @@
-"""Which job may move now: slots, order and overlap, over all namespaces. Pure."""
+"""What a job's status says of its turn and of what it still has to do. Pure."""
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from cloudflux.api.migrationjob import JobPin, Phase
-from cloudflux.handlers.overlap import Place, touches
+from cloudflux.api.migrationjob import Phase, RetentionPolicy
+from cloudflux.api.vocabulary import ConditionType
+from cloudflux.handlers.conditions import is_true
+from cloudflux.handlers.resolve import in_place
 from cloudflux.handlers.resources import Job
+from cloudflux.migration.facts import RETIRE, SWEEP
 
 MOVING = (Phase.COPYING, Phase.VERIFYING, Phase.SWITCHING)
 HOLDING = (*MOVING, Phase.CANCELLING)
@@ -27,42 +29,17 @@ def order(job: Job) -> tuple[int, str, str, str]:
     return (-job.spec.priority, job.created.isoformat(), job.namespace, job.name)
 
 
-def turn(job: Job, jobs: Iterable[Job], admitted: Mapping[str, JobPin], limit: int) -> Turn:
-    """The job's turn. Only jobs that wait for nothing but a slot are ahead of it."""
-    moving, ahead, mine = set(admitted), 0, order(job)
-    for other in jobs:
-        if other.status.phase in MOVING:
-            moving.add(other.uid)
-        elif (
-            other.uid != job.uid
-            and other.status.phase == Phase.QUEUED
-            and other.status.reason == "Queued"
-            and not other.spec.suspend
-            and not other.spec.cancel
-            and other.uid not in admitted
-            and order(other) < mine
-        ):
-            ahead += 1
-    if job.uid in moving:
-        return Turn(True)
-    free = limit - len(moving)
-    if ahead < free:
-        return Turn(True)
-    return Turn(False, ahead + 1)
+def sweeping(job: Job) -> bool:
+    """Whether the job ended and still sweeps what it left."""
+    steps = job.status.steps
+    return any(step.name == SWEEP and step.state == "Running" for step in steps)
 
 
-@dataclass(frozen=True, slots=True)
-class Reserved:
-    """A place that another job reads, writes or keeps, and whether it may be read beside us."""
-
-    place: Place
-    owner: str
-    """UID of the data set it is for."""
-
-
-def overlaps(mine: Iterable[Place], owner: str, reserved: Iterable[Reserved]) -> bool:
-    """Whether any place of ours touches one that is reserved for another data set."""
-    ours = list(mine)
-    return any(
-        item.owner != owner and any(touches(one, item.place) for one in ours) for item in reserved
-    )
+def awaits_retirement(job: Job) -> bool:
+    """Whether the job completed and its source is to be deleted."""
+    status = job.status
+    if status.phase != Phase.COMPLETED or status.pin is None or in_place(status.pin):
+        return False
+    done = any(step.name == RETIRE and step.state == "Done" for step in status.steps)
+    wanted = job.spec.source_retention.policy is RetentionPolicy.DELETE
+    return wanted and not done and not is_true(status.conditions, ConditionType.SOURCE_RETIRED)

@@ -1,11 +1,13 @@
 """The latest known state of every watched object, fed by the watch and by our own writes."""
 
-import asyncio
 from collections import OrderedDict
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 Object = dict[str, Any]
+Listener = Callable[[str, tuple[str, str, str], Object | None], None]
+"""Told of a kind, the object's key, and the object; None when it is gone."""
+
 MAX_TOMBSTONES = 10_000
 
 
@@ -19,7 +21,11 @@ class Cache:
     def __init__(self) -> None:
         self._objects: dict[str, dict[tuple[str, str], Object]] = {}
         self._tombstones: OrderedDict[str, int] = OrderedDict()
-        self._synced: dict[str, asyncio.Event] = {}
+        self._listener: Listener | None = None
+
+    def listen(self, listener: Listener) -> None:
+        """Have somebody told of every change, after it was taken in."""
+        self._listener = listener
 
     def put(self, kind: str, obj: Object) -> Object:
         """Take an object in unless a newer one is known; returns the one that is kept."""
@@ -33,6 +39,7 @@ class Cache:
             return known
         kept = _without_managed_fields(obj)
         objects[key] = kept
+        self._tell(kind, key, kept)
         return kept
 
     def apply(self, kind: str, event_type: str | None, obj: Object) -> None:
@@ -53,16 +60,17 @@ class Cache:
         known = self._objects.get(kind, {}).get(key)
         if known is not None and known["metadata"].get("uid", "") == uid:
             del self._objects[kind][key]
+            self._tell(kind, key, None)
 
     def replace_all(self, kind: str, objs: Collection[Object]) -> None:
-        """Take a complete listing: what it does not hold is gone. Marks the kind as synced."""
+        """Take a complete listing: what it does not hold is gone."""
         listed = {(o["metadata"].get("namespace", ""), o["metadata"]["name"]) for o in objs}
         present = self._objects.setdefault(kind, {})
         for key in [k for k in present if k not in listed]:
             del present[key]
+            self._tell(kind, key, None)
         for obj in objs:
             self.put(kind, obj)
-        self.set_synced(kind)
 
     def get(self, kind: str, namespace: str, name: str) -> Object | None:
         """Return the latest known object, or None."""
@@ -73,25 +81,9 @@ class Cache:
         objects = self._objects.get(kind, {})
         return iter([objects[k] for k in sorted(objects) if namespace is None or k[0] == namespace])
 
-    def count(self, kind: str) -> int:
-        """Return how many objects of the kind are known."""
-        return len(self._objects.get(kind, {}))
-
-    def set_synced(self, kind: str) -> None:
-        """Say that everything of this kind that existed at start is known."""
-        self._event(kind).set()
-
-    def synced(self, kind: str) -> bool:
-        """Return whether the kind was listed completely once."""
-        return self._event(kind).is_set()
-
-    async def wait_synced(self, *kinds: str) -> None:
-        """Wait until all these kinds are synced."""
-        for kind in kinds:
-            await self._event(kind).wait()
-
-    def _event(self, kind: str) -> asyncio.Event:
-        return self._synced.setdefault(kind, asyncio.Event())
+    def _tell(self, kind: str, key: tuple[str, str], obj: Object | None) -> None:
+        if self._listener is not None:
+            self._listener(kind, (kind, *key), obj)
 
 
 def _version(obj: Object) -> int:

@@ -23,7 +23,7 @@ from cloudflux.handlers.conditions import find as find_condition
 from cloudflux.handlers.locationmap import repair_location_map
 from cloudflux.handlers.locations import check_location
 from cloudflux.handlers.requests import tier_roots
-from cloudflux.handlers.resources import JOB, POLICY, DataSet
+from cloudflux.handlers.resources import POLICY, DataSet
 from cloudflux.handlers.runtime import Runtime
 from cloudflux.handlers.selection import Assignment, assign, conflict_message
 from cloudflux.handlers.tasks import Entry, Key
@@ -238,9 +238,8 @@ async def _locate(
         return 0.0
     trail, memory.trail = memory.trail, None
     await runtime.write_status(data_set, finding.located(data_set, trail, now))
-    for job in runtime.all(JOB, data_set.namespace):
-        if job.spec.data_set_ref.name == data_set.name:
-            runtime.queue.add(job.key)
+    for key in runtime.standing.jobs_of(data_set.namespace, data_set.name):
+        runtime.queue.add(key)
     if trail.hops:
         message = f"markers, from the origin on, say that the data is at {trail.here.uri}"
         runtime.event(data_set, "LocationAdopted", message)

@@ -1,15 +1,19 @@
 """From the watch to the queue, and from the queue to the reconciler of each kind."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+
+import structlog
 
 from cloudflux.errors import ConfigurationError
 from cloudflux.handlers import dataset, job, policy, retirement, sweeper
-from cloudflux.handlers.kube import OURS, Conflict, NotFound
+from cloudflux.handlers.kube import OURS, Conflict, KubeError, NotFound
 from cloudflux.handlers.resources import DATA_SET, JOB, KINDS, POLICY, Raw
 from cloudflux.handlers.runtime import Runtime
 from cloudflux.handlers.tasks import Key
 
 CONFLICT_SECONDS = 0.2
+MISSED_FIRST_SECONDS = 15.0
 
 Reconciler = Callable[[Runtime, Key], Awaitable[float | None]]
 _RECONCILERS: dict[str, Reconciler] = {
@@ -26,12 +30,18 @@ def key_of(kind: str, raw: Raw) -> Key:
 
 
 def hear(runtime: Runtime, kind: str, event_type: str | None, raw: Raw) -> None:
-    """Take a watch event in: remember the object, and queue it and who depends on it."""
+    """Take a watch event in: remember the object, and queue it and who depends on it.
+
+    The echo of our own write is known already: who wrote looks again by itself.
+    """
     metadata = raw["metadata"]
     key = key_of(kind, raw)
     before = runtime.cache.get(kind, key[1], key[2])
-    runtime.cache.apply(kind, event_type, raw)
     deleted = event_type == "DELETED"
+    if not deleted and before is not None and _same_version(before, raw):
+        retirement.revoke(runtime, key)
+        return
+    runtime.cache.apply(kind, event_type, raw)
     if deleted:
         _forget(runtime, kind, raw)
     else:
@@ -43,6 +53,13 @@ def hear(runtime: Runtime, kind: str, event_type: str | None, raw: Raw) -> None:
     )  # fmt: skip
     if spec_changed:
         _wake_dependants(runtime, kind, key)
+
+
+def _same_version(one: Raw, other: Raw) -> bool:
+    return bool(
+        one["metadata"].get("resourceVersion") == other["metadata"].get("resourceVersion")
+        and one["metadata"].get("uid") == other["metadata"].get("uid")
+    )
 
 
 def _forget(runtime: Runtime, kind: str, raw: Raw) -> None:
@@ -68,9 +85,8 @@ def _wake_dependants(runtime: Runtime, kind: str, key: Key) -> None:
         for raw in runtime.cache.list(other, namespace):
             runtime.queue.add(key_of(other, raw))
     if kind == DATA_SET:
-        for raw in runtime.cache.list(JOB, namespace):
-            if raw["spec"]["dataSetRef"]["name"] == key[2]:
-                runtime.queue.add(key_of(JOB, raw))
+        for job_key in runtime.standing.jobs_of(namespace, key[2]):
+            runtime.queue.add(job_key)
 
 
 async def reconcile(runtime: Runtime, key: Key) -> float | None:
@@ -124,9 +140,28 @@ async def find_missed(runtime: Runtime, namespaces: tuple[str, ...]) -> None:
             async for raw in runtime.kube.pages(OURS[kind], namespace):
                 key = key_of(kind, raw)
                 known.discard(key)
-                present = runtime.cache.get(*key)
-                version = raw["metadata"]["resourceVersion"]
-                if present is None or present["metadata"]["resourceVersion"] != version:
-                    hear(runtime, kind, "MODIFIED", raw)
+                hear(runtime, kind, "MODIFIED", raw)
         for key in known:
             await refresh(runtime, key)
+
+
+async def resync(runtime: Runtime) -> None:
+    """Look at everything again from time to time, and for what the watch has missed."""
+    namespaces, seconds = runtime.settings.namespaces, runtime.settings.resync_seconds
+
+    def keys() -> list[Key]:
+        cache = runtime.cache
+        return [key_of(kind, raw) for kind in KINDS for raw in cache.list(kind)]
+
+    async def compare() -> None:
+        await asyncio.sleep(min(MISSED_FIRST_SECONDS, seconds))
+        while True:
+            try:
+                await find_missed(runtime, namespaces)
+            except KubeError as error:
+                structlog.get_logger("cloudflux").warning("listing failed", error=str(error))
+            await asyncio.sleep(seconds)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(runtime.queue.resync(keys, seconds))
+        group.create_task(compare())

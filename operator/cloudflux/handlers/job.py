@@ -8,8 +8,8 @@ from cloudflux.api.tasks import TaskError
 from cloudflux.errors import CloudFluxError
 from cloudflux.events.transitions import EventType, cloud_event
 from cloudflux.handlers import pins, requests
-from cloudflux.handlers.admission import FINISHED, HOLDING, MOVING, order
-from cloudflux.handlers.job_facts import gather, sweeping, target_in_use
+from cloudflux.handlers.admission import FINISHED, HOLDING, MOVING, sweeping
+from cloudflux.handlers.job_facts import gather, target_in_use
 from cloudflux.handlers.kube import DATA_SETS, MIGRATION_JOBS, Conflict, NotFound
 from cloudflux.handlers.locationmap import ConfigMapConflict, write_location_map
 from cloudflux.handlers.resolve import in_place
@@ -71,6 +71,10 @@ async def _carry_out(
         await _act(runtime, written, action, facts)
     _tell(runtime, job, written)
     await _tidy(runtime, written)
+    if decision.status is not None and not any(
+        isinstance(action, machine.StartTask) for action in decision.after
+    ):
+        return 0.0  # what was written may lead on; a task that was started tells of its end
     return decision.requeue_after_seconds
 
 
@@ -195,6 +199,7 @@ async def release_claim(runtime: Runtime, namespace: str, data_set_name: str, ui
         freed = data_set.status.model_copy(update={"active_migration_ref": None})
         try:
             await runtime.write_status(data_set, freed)
+            runtime.queue.add(data_set.key)
             return
         except NotFound:
             return
@@ -206,9 +211,9 @@ async def release_claim(runtime: Runtime, namespace: str, data_set_name: str, ui
 
 async def _switch(runtime: Runtime, job: Job, action: machine.SwitchDataSet) -> None:
     """Point the data set to its new location, by compare-and-swap. Raises Conflict."""
-    raw = await runtime.kube.get(DATA_SETS, job.namespace, job.spec.data_set_ref.name)
-    runtime.cache.put(DATA_SET, raw)
-    data_set: DataSet = parse(DATA_SET, raw)
+    data_set = _data_set(runtime, job)
+    if data_set is None:
+        raise Conflict(f"DataSet {job.spec.data_set_ref.name} is gone")
     present = data_set.status.location.generation if data_set.status.location else 0
     claim = data_set.status.active_migration_ref
     if present != action.from_generation or claim is None or claim.uid != job.uid:
@@ -234,7 +239,9 @@ async def _write_map(runtime: Runtime, job: Job) -> None:
     if data_set is None:
         return
     try:
-        await write_location_map(runtime, data_set)
+        location = data_set.status.location
+        first = location is not None and location.generation == 1
+        await write_location_map(runtime, data_set, first_move=first)
     except ConfigMapConflict as error:
         # the data set is switched already; its own visits say so again until it is mended
         runtime.event(job, error.reason, str(error))
@@ -274,11 +281,9 @@ def _event_data(status: MigrationJobStatus) -> dict[str, object]:
 def wake_waiting(runtime: Runtime, ended: Job) -> None:
     """Wake the first of the queue, and whoever waited for this data set or place."""
     runtime.queue.add((DATA_SET, ended.namespace, ended.spec.data_set_ref.name))
-    queued = [job for job in runtime.all(JOB) if job.status.phase == Phase.QUEUED]
-    in_line = sorted((job for job in queued if job.status.reason == "Queued"), key=order)
-    held = [job for job in queued if job.status.reason in ("DataSetBusy", "LocationOverlap")]
-    for job in [*in_line[: runtime.settings.max_running_jobs], *held]:
-        runtime.queue.add(job.key)
+    free = runtime.settings.max_running_jobs - len(runtime.standing.moving)
+    for key in [*runtime.standing.first_in_line(max(free, 1)), *runtime.standing.waiting]:
+        runtime.queue.add(key)
 
 
 async def _tidy(runtime: Runtime, job: Job) -> None:

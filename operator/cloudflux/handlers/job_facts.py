@@ -9,7 +9,13 @@ from cloudflux.api.tasks import JobTask
 from cloudflux.api.vocabulary import ConditionType
 from cloudflux.errors import CloudFluxError, ConfigurationError
 from cloudflux.handlers import locationmap
-from cloudflux.handlers.admission import BEFORE_MOVING, HOLDING, MOVING, turn
+from cloudflux.handlers.admission import (
+    BEFORE_MOVING,
+    HOLDING,
+    MOVING,
+    awaits_retirement,
+    sweeping,
+)
 from cloudflux.handlers.conditions import find
 from cloudflux.handlers.dataset import active_location, assignment
 from cloudflux.handlers.kube import MIGRATION_JOBS, NotFound
@@ -18,7 +24,7 @@ from cloudflux.handlers.overlap import Place, touches
 from cloudflux.handlers.requests import RESULTS
 from cloudflux.handlers.resolve import in_place, resolve
 from cloudflux.handlers.resources import DATA_SET, JOB, POLICY, DataSet, Job, Policy
-from cloudflux.handlers.retirement import awaits_retirement, pin_places, source_in_use
+from cloudflux.handlers.retirement import pin_places, source_in_use
 from cloudflux.handlers.runtime import Runtime
 from cloudflux.migration import facts as machine
 
@@ -128,25 +134,24 @@ def _policy(runtime: Runtime, job: Job, data_set: DataSet) -> Policy | None:
 def _target_problem(runtime: Runtime, pin: JobPin) -> machine.Problem | None:
     """A target that equals, contains or lies inside a data set's location is refused."""
     target = runtime.place(pin.target.uri, pin.target.endpoint)
-    for other in runtime.all(DATA_SET):
-        location = active_location(other)
-        if touches(target, runtime.place(location.uri, location.endpoint)):
-            own = other.uid == pin.data_set_uid
-            whose = "the data set's own location" if own else "a location in use"
-            return machine.Problem(
-                "LocationOverlap",
-                f"The target {pin.target.uri} equals, contains or lies inside {whose}; "
-                "choose another target.",
-                fatal=True,
-            )
-    return None
+    there = runtime.standing.data_sets_touching(target)
+    if not there:
+        return None
+    whose = "the data set's own location" if pin.data_set_uid in there else "a location in use"
+    return machine.Problem(
+        "LocationOverlap",
+        f"The target {pin.target.uri} equals, contains or lies inside {whose}; "
+        "choose another target.",
+        fatal=True,
+    )
 
 
 def _gates(runtime: Runtime, job: Job, resolved: JobPin | None, taken: str | None) -> machine.Gates:
     moves = runtime.settings.moves
     if job.status.phase not in BEFORE_MOVING or resolved is None:
         return machine.Gates(moves=moves, config_map_conflict=taken)
-    now = turn(job, runtime.all(JOB), runtime.admitted, runtime.settings.max_running_jobs)
+    limit = runtime.settings.max_running_jobs
+    now = runtime.standing.turn(job, runtime.admitted, limit)
     return machine.Gates(
         moves=moves,
         slot_available=now.slot_available,
@@ -162,9 +167,7 @@ def _overlap(runtime: Runtime, job: Job, pin: JobPin) -> str | None:
     for swept in runtime.sweeps.values():
         if any(touches(one, another) for one in mine for another in pin_places(runtime, swept)):
             return "What a deleted move left at the target is being removed; it waits."
-    present = set()
-    for other in runtime.all(JOB):
-        present.add(other.uid)
+    for other in runtime.standing.jobs_touching(mine, also=runtime.admitted):
         if other.uid == job.uid:
             continue
         held = runtime.admitted.get(other.uid) or _held(other)
@@ -179,7 +182,11 @@ def _overlap(runtime: Runtime, job: Job, pin: JobPin) -> str | None:
             return "Source or target touches a location that another move works on; it waits."
     for uid, entry in runtime.tasks.items():
         request = entry.handle.request
-        if uid in present or entry.step == machine.PLAN or not isinstance(request, JobTask):
+        if (
+            runtime.standing.knows(uid)
+            or entry.step == machine.PLAN
+            or not isinstance(request, JobTask)
+        ):
             continue
         if any(touches(one, another) for one in mine for another in _task_places(runtime, request)):
             return "A deleted move that still works on source or target is being stopped; it waits."
@@ -208,12 +215,6 @@ def _held(job: Job) -> JobPin | None:
     return None
 
 
-def sweeping(job: Job) -> bool:
-    """Whether the job ended and still sweeps what it left."""
-    steps = job.status.steps
-    return any(step.name == machine.SWEEP and step.state == "Running" for step in steps)
-
-
 def target_in_use(runtime: Runtime, job: Job) -> str | None:
     """Why what an ended job left at its target must stay: it is, or becomes, data."""
     pin = job.status.pin
@@ -226,11 +227,9 @@ def target_in_use(runtime: Runtime, job: Job) -> str | None:
 def target_used(runtime: Runtime, pin: JobPin, uid: str) -> str | None:
     """Whether a data set, or a move other than `uid` that is let in, uses the pinned target."""
     target = runtime.place(pin.target.uri, pin.target.endpoint)
-    for data_set in runtime.all(DATA_SET):
-        location = active_location(data_set)
-        if touches(target, runtime.place(location.uri, location.endpoint)):
-            return "Copies and markers were kept: a data set's location is, or touches, the target."
-    for other in runtime.all(JOB):
+    if runtime.standing.data_sets_touching(target):
+        return "Copies and markers were kept: a data set's location is, or touches, the target."
+    for other in runtime.standing.jobs_touching([target], also=runtime.admitted):
         held = runtime.admitted.get(other.uid)
         if held is None and other.status.phase in MOVING:
             held = other.status.pin

@@ -2,90 +2,65 @@
 
 import asyncio
 import json
-import os
 import random
 import ssl
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote, urlencode
 
 import aiohttp
-from kubernetes.aio import config
-from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.client import ApiClient
 
-from cloudflux.api.common import GROUP, VERSION
-from cloudflux.errors import CloudFluxError, ConfigurationError
+from cloudflux.handlers.kube_api import (
+    CONFIG_MAPS,
+    CRDS,
+    DATA_SETS,
+    EVENTS,
+    LEASES,
+    MIGRATION_JOBS,
+    OURS,
+    SECRETS,
+    TIERING_POLICIES,
+    Conflict,
+    Forbidden,
+    KubeError,
+    KubeUnavailable,
+    NotFound,
+    Object,
+    Resource,
+    error_of,
+    repeatable,
+    with_kind,
+)
+from cloudflux.handlers.kube_connection import is_proxied, load_configuration
 from cloudflux.settings import Settings
 
-Object = dict[str, Any]
+__all__ = [
+    "CONFIG_MAPS",
+    "CRDS",
+    "DATA_SETS",
+    "EVENTS",
+    "LEASES",
+    "MIGRATION_JOBS",
+    "OURS",
+    "SECRETS",
+    "TIERING_POLICIES",
+    "Conflict",
+    "Forbidden",
+    "Kube",
+    "KubeError",
+    "KubeUnavailable",
+    "NotFound",
+    "Object",
+    "Resource",
+    "load_configuration",
+]
 
 TIMEOUT_SECONDS = 10.0
 MAX_CONNECTIONS = 32
 PAGE_SIZE = 500
 MAX_TRIES = 4
 WATCH_SECONDS = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """One kind of the API and where it is found."""
-
-    path: str
-    plural: str
-    kind: str
-    namespaced: bool = True
-
-    @property
-    def api_version(self) -> str:
-        """The apiVersion of its objects."""
-        return self.path.removeprefix("apis/").removeprefix("api/")
-
-
-_OURS = f"apis/{GROUP}/{VERSION}"
-DATA_SETS = Resource(_OURS, "datasets", "DataSet")
-TIERING_POLICIES = Resource(_OURS, "tieringpolicies", "TieringPolicy")
-MIGRATION_JOBS = Resource(_OURS, "migrationjobs", "MigrationJob")
-CONFIG_MAPS = Resource("api/v1", "configmaps", "ConfigMap")
-SECRETS = Resource("api/v1", "secrets", "Secret")
-NAMESPACES = Resource("api/v1", "namespaces", "Namespace", namespaced=False)
-LEASES = Resource("apis/coordination.k8s.io/v1", "leases", "Lease")
-EVENTS = Resource("apis/events.k8s.io/v1", "events", "Event")
-CRDS = Resource(
-    "apis/apiextensions.k8s.io/v1", "customresourcedefinitions", "CustomResourceDefinition", False
-)
-OURS = {r.kind: r for r in (DATA_SETS, TIERING_POLICIES, MIGRATION_JOBS)}
-
-
-class KubeError(CloudFluxError):
-    """The Kubernetes API refused or failed; `status` is the HTTP status, 0 for no answer."""
-
-    def __init__(self, message: str, *, status: int = 0) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-class NotFound(KubeError):
-    """No such object."""
-
-
-class Conflict(KubeError):
-    """The object changed since it was read, or exists already: read it again."""
-
-    retryable = True
-
-
-class Forbidden(KubeError):
-    """A right is missing; the message names verb and resource."""
-
-    reason = "AccessDenied"
-
-
-class KubeUnavailable(KubeError):
-    """No answer, or a server error, after the retries."""
-
-    retryable = True
 
 
 class Kube:
@@ -98,13 +73,19 @@ class Kube:
         self._api = api
         self.writes: Counter[tuple[str, str]] = Counter()
         """API writes by (verb, resource[/subresource]), every attempt counted."""
+        self.reads: Counter[str] = Counter()
+        """API reads by resource, every attempt and page counted."""
 
     @classmethod
     async def connect(cls, settings: Settings) -> "Kube":
         """Connect as the settings say. Raises ConfigurationError when they name no cluster."""
         configuration = await load_configuration(settings)
         configuration.connection_pool_maxsize = MAX_CONNECTIONS
-        configuration.retries = False
+        # retried here, where it is known what may be repeated; the environment is asked for a
+        # proxy once, not at every request
+        configuration.retries = None
+        proxied = is_proxied(configuration.host)
+        configuration.client_session_kwargs = {"trust_env": proxied}
         api = ApiClient(configuration)
         api.user_agent = "cloudflux-operator"
         return cls(api)
@@ -157,7 +138,7 @@ class Kube:
     async def create(self, resource: Resource, obj: Object) -> Object:
         """Create an object. Raises Conflict if one of its name exists."""
         namespace = obj["metadata"].get("namespace")
-        return await self._call("POST", resource, namespace, body=_with_kind(resource, obj))
+        return await self._call("POST", resource, namespace, body=with_kind(resource, obj))
 
     async def replace(self, resource: Resource, obj: Object, *, subresource: str = "") -> Object:
         """Replace an object; with metadata.resourceVersion in it, Conflict if it changed since."""
@@ -168,7 +149,7 @@ class Kube:
             metadata.get("namespace"),
             metadata["name"],
             subresource=subresource,
-            body=_with_kind(resource, obj),
+            body=with_kind(resource, obj),
         )
 
     async def patch(
@@ -184,23 +165,6 @@ class Kube:
         return await self._call(
             "PATCH", resource, namespace, name, subresource=subresource, body=body
         )
-
-    async def patch_status(
-        self,
-        resource: Resource,
-        namespace: str,
-        name: str,
-        status: Object,
-        resource_version: str | None,
-    ) -> Object:
-        """Merge-patch status, as a compare-and-swap if a resource version is given.
-
-        Raises Conflict when the object is no longer of that version.
-        """
-        body: Object = {"status": status}
-        if resource_version is not None:
-            body["metadata"] = {"resourceVersion": resource_version}
-        return await self.patch(resource, namespace, name, body, subresource="status")
 
     async def replace_status(self, resource: Resource, obj: Object) -> Object:
         """Replace the whole status by obj["status"], compare-and-swap on its resourceVersion."""
@@ -259,7 +223,7 @@ class Kube:
             try:
                 response = await self._send("GET", url, None, timeout)
                 if response.status >= 400:
-                    raise _error(response.status, await response.read(), "GET", url)
+                    raise error_of(response.status, await response.read(), "GET", url)
                 async for line in response.content:
                     event = json.loads(line)
                     if event["type"] == "ERROR":
@@ -318,73 +282,22 @@ class Kube:
                 await asyncio.sleep(0.2 * 2**attempt * random.uniform(0.5, 1.0))  # noqa: S311
             if method != "GET":
                 self.writes[method.lower(), label] += 1
+            else:
+                self.reads[label] += 1
             try:
                 response = await self._send(method, url, body, timeout)
                 async with response:
                     content = await response.read()
             except (aiohttp.ClientError, TimeoutError, ssl.SSLError, OSError) as error:
                 failure = KubeUnavailable(f"{self.host} does not answer: {error or 'timed out'}")
-                if not _repeatable(method, body):
+                if not repeatable(method, body):
                     raise failure from error
                 continue
             if response.status < 400:
                 return json.loads(content)  # type: ignore[no-any-return]
-            refused = _error(response.status, content, method, url)
-            if response.status != 429 and not (
-                response.status >= 500 and _repeatable(method, body)
-            ):
+            refused = error_of(response.status, content, method, url)
+            if response.status != 429 and not (response.status >= 500 and repeatable(method, body)):
                 raise refused
             failure = refused
         assert failure is not None  # noqa: S101 - the loop ends with a failure or returns
         raise failure
-
-
-async def load_configuration(settings: Settings) -> Configuration:
-    """Build the client's configuration from the named kubeconfig, or from within the cluster.
-
-    The user's own default kubeconfig is never read: naming it must be a decision.
-    """
-    configuration = Configuration()
-    if settings.kubeconfig is not None:
-        if not settings.kubeconfig.is_file():
-            raise ConfigurationError(f"{settings.kubeconfig} is not a file; check --kubeconfig")
-        try:
-            await config.load_kube_config(
-                config_file=str(settings.kubeconfig),
-                context=settings.kube_context,
-                client_configuration=configuration,
-                persist_config=False,
-            )
-        except config.ConfigException as error:
-            raise ConfigurationError(f"{settings.kubeconfig} can't be used: {error}") from error
-    elif os.environ.get("KUBERNETES_SERVICE_HOST"):
-        config.load_incluster_config(client_configuration=configuration)
-    else:
-        raise ConfigurationError(
-            "no cluster is named: pass --kubeconfig FILE (the default kubeconfig is never used)"
-        )
-    return configuration
-
-
-def _with_kind(resource: Resource, obj: Object) -> Object:
-    return {"apiVersion": resource.api_version, "kind": resource.kind, **obj}
-
-
-def _repeatable(method: str, body: Object | None) -> bool:
-    """Whether repeating a request that may have been served does no harm.
-
-    A compare-and-swap that was served answers its repetition with a conflict, which is safe:
-    the caller reads again. A POST may have created the object: same answer, same cure.
-    """
-    return method != "POST" or "name" in (body or {}).get("metadata", {})
-
-
-def _error(status: int, content: bytes, method: str, url: str) -> KubeError:
-    try:
-        message = str(json.loads(content)["message"])
-    except (ValueError, KeyError, TypeError):
-        message = f"{method} {url.partition('?')[0]} answered {status}"
-    kind = {403: Forbidden, 404: NotFound, 409: Conflict}.get(status)
-    if kind is None:
-        kind = KubeUnavailable if status == 429 or status >= 500 else KubeError
-    return kind(message[:2048], status=status)

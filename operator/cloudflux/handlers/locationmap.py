@@ -50,20 +50,39 @@ def is_ours(raw: dict[str, Any], data_set: str) -> bool:
 
 
 async def conflict(runtime: Runtime, namespace: str, data_set: str) -> str | None:
-    """Why the ConfigMap can't be written: someone else has the name; None when it can."""
+    """Why the ConfigMap can't be written: someone else has the name; None when it can.
+
+    A name that was free a moment ago counts as free: writing the ConfigMap finds out again.
+    """
+    if runtime.maps_seen.lately((namespace, data_set), None):
+        return None
     try:
         raw = await runtime.kube.get(CONFIG_MAPS, namespace, map_name(data_set))
+        if not is_ours(raw, data_set):
+            return _words(namespace, data_set)
     except NotFound:
-        return None
-    return None if is_ours(raw, data_set) else _words(namespace, data_set)
+        pass
+    runtime.maps_seen.note((namespace, data_set), None)
+    return None
 
 
-async def write_location_map(runtime: Runtime, data_set: DataSet) -> None:
-    """Make the ConfigMap say what status.location says. Raises ConfigMapConflict."""
+async def write_location_map(
+    runtime: Runtime, data_set: DataSet, *, first_move: bool = False
+) -> None:
+    """Make the ConfigMap say what status.location says. Raises ConfigMapConflict.
+
+    After a first move nobody has written it yet: then it is created without looking first.
+    """
     location = data_set.status.location
     if location is None:
         return
     wanted = build(data_set, location)
+    if first_move:
+        try:
+            await runtime.kube.create(CONFIG_MAPS, wanted)
+            return
+        except Conflict:
+            pass  # there is one: whose, and what it says, is looked at
     try:
         present = await runtime.kube.get(CONFIG_MAPS, data_set.namespace, map_name(data_set.name))
     except NotFound:
@@ -80,8 +99,12 @@ async def repair_location_map(runtime: Runtime, data_set: DataSet) -> None:
     location = data_set.status.location
     if location is None or location.generation == 0:
         return
+    key = (data_set.namespace, data_set.name)
+    if runtime.maps_seen.lately(key, location.generation):
+        return
     try:
         await write_location_map(runtime, data_set)
+        runtime.maps_seen.note(key, location.generation)
     except ConfigMapConflict as error:
         runtime.event(data_set, error.reason, str(error))
     except Conflict:

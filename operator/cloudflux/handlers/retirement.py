@@ -3,16 +3,14 @@
 from collections.abc import Iterator
 
 from cloudflux.api.dataset import DataSetSpec
-from cloudflux.api.migrationjob import JobPin, MigrationJobSpec, Phase, RetentionPolicy
+from cloudflux.api.migrationjob import JobPin, MigrationJobSpec
 from cloudflux.api.tasks import JobTask
-from cloudflux.api.vocabulary import ConditionType
 from cloudflux.errors import ConfigurationError
-from cloudflux.handlers.admission import FINISHED
-from cloudflux.handlers.conditions import is_true
+from cloudflux.handlers.admission import FINISHED, awaits_retirement
 from cloudflux.handlers.dataset import active_location
 from cloudflux.handlers.overlap import Place, touches
 from cloudflux.handlers.resolve import in_place
-from cloudflux.handlers.resources import DATA_SET, JOB, DataSet, Job
+from cloudflux.handlers.resources import DATA_SET, DataSet, Job
 from cloudflux.handlers.runtime import Runtime
 from cloudflux.handlers.tasks import Key
 from cloudflux.migration import facts as machine
@@ -25,27 +23,15 @@ def pin_places(runtime: Runtime, pin: JobPin) -> Iterator[Place]:
         yield runtime.place(pin.target.uri, pin.target.endpoint)
 
 
-def awaits_retirement(job: Job) -> bool:
-    """Whether the job completed and its source is to be deleted."""
-    status = job.status
-    if status.phase != Phase.COMPLETED or status.pin is None or in_place(status.pin):
-        return False
-    done = any(step.name == machine.RETIRE and step.state == "Done" for step in status.steps)
-    wanted = job.spec.source_retention.policy is RetentionPolicy.DELETE
-    return wanted and not done and not is_true(status.conditions, ConditionType.SOURCE_RETIRED)
-
-
 def source_in_use(runtime: Runtime, job: Job) -> str | None:
     """Why the source of a completed move must stay: someone reads or will read it."""
     pin = job.status.pin
     if pin is None or not awaits_retirement(job):
         return None
     source = runtime.place(pin.source.uri, pin.source.endpoint)
-    for data_set in runtime.all(DATA_SET):
-        location = active_location(data_set)
-        if touches(source, runtime.place(location.uri, location.endpoint)):
-            return "The source is, or overlaps, the location of a data set; it is kept."
-    for other in runtime.all(JOB):
+    if runtime.standing.data_sets_touching(source):
+        return "The source is, or overlaps, the location of a data set; it is kept."
+    for other in runtime.standing.jobs_touching([source]):
         held = other.status.pin
         if other.uid == job.uid or held is None or other.status.phase in FINISHED:
             continue

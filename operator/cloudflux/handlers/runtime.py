@@ -23,10 +23,15 @@ from cloudflux.handlers.kube import OURS, SECRETS, Forbidden, Kube, NotFound
 from cloudflux.handlers.locations import check_location, store_ref
 from cloudflux.handlers.queue import WorkQueue
 from cloudflux.handlers.resources import Clock, Raw, Resource, dump, parse
+from cloudflux.handlers.standing import Standing
 from cloudflux.handlers.tasks import Key, Tasks
 from cloudflux.settings import Settings
 
 PLACE_SECONDS = 30.0
+MAX_PLACES = 1000
+MAP_SEEN_SECONDS, MAX_MAPS_SEEN = 60.0, 10_000
+MAX_PARSED = 5000
+"""Parsed objects that are remembered; the raw ones all are."""
 
 
 def utc_now() -> dt.datetime:
@@ -49,6 +54,27 @@ class Observed:
 
 
 @dataclass(slots=True)
+class MapsSeen:
+    """Location ConfigMaps seen in order, by namespace and data set; remembered for a minute."""
+
+    _seen: dict[tuple[str, str], tuple[int | None, float]] = field(default_factory=dict)
+
+    def note(self, key: tuple[str, str], generation: int | None) -> None:
+        """Remember that it says this generation; None: that its name is free, or it is ours."""
+        self._seen.pop(key, None)
+        self._seen[key] = (generation, time.monotonic())
+        if len(self._seen) > MAX_MAPS_SEEN:
+            del self._seen[next(iter(self._seen))]
+
+    def lately(self, key: tuple[str, str], generation: int | None) -> bool:
+        """Whether this was seen within the last minute."""
+        seen = self._seen.get(key)
+        if seen is None or time.monotonic() - seen[1] > MAP_SEEN_SECONDS:
+            return False
+        return generation is None or seen[0] == generation
+
+
+@dataclass(slots=True)
 class Runtime:
     """One operator's world. Reconcilers read it, compute, and write through it."""
 
@@ -68,8 +94,16 @@ class Runtime:
     """What deleted jobs, by UID, left and is being removed now."""
     due_rounds: dict[str, set[str]] = field(default_factory=dict)
     """By policy: data sets that its last scheduled evaluation still has to act on."""
+    maps_seen: MapsSeen = field(default_factory=MapsSeen)
+    """Which location ConfigMaps were looked at a moment ago and found in order."""
     _parsed: dict[Key, Resource[Any, Any]] = field(default_factory=dict)
     _places: dict[tuple[str, str | None], tuple[float, overlap.Place]] = field(default_factory=dict)
+    standing: Standing = field(init=False)
+    """Who stands where: jobs by data set, place and turn, data sets by place."""
+
+    def __post_init__(self) -> None:
+        self.standing = Standing(self.find)
+        self.cache.listen(self.standing.hear)
 
     def find(self, key: Key) -> Resource[Any, Any] | None:
         """The object as last seen, parsed once per version. Raises ConfigurationError."""
@@ -81,6 +115,8 @@ class Runtime:
         known = self._parsed.get(key)
         if known is None or known.resource_version != raw["metadata"].get("resourceVersion"):
             known = self._parsed[key] = parse(kind, raw)
+            if len(self._parsed) > MAX_PARSED:
+                del self._parsed[next(iter(self._parsed))]
         return known
 
     def all(self, kind: str, namespace: str | None = None) -> Iterator[Resource[Any, Any]]:
@@ -99,6 +135,8 @@ class Runtime:
         now = time.monotonic()
         known = self._places.get((uri, endpoint))
         if known is None or now - known[0] > PLACE_SECONDS:
+            if len(self._places) > MAX_PLACES:
+                self._places.clear()
             known = self._places[uri, endpoint] = (now, overlap.place(uri, endpoint))
         return known[1]
 

@@ -2,7 +2,6 @@
 
 import asyncio
 
-from cloudflux.api.migrationjob import Phase
 from cloudflux.api.tasks import SweepRequest, SweepResult
 from cloudflux.errors import CloudFluxError
 from cloudflux.handlers import pins
@@ -64,9 +63,8 @@ def _end(runtime: Runtime, uid: str) -> None:
     """Forget the deleted job, and wake the moves that waited for its places."""
     runtime.tasks.forget(uid)
     runtime.sweeps.pop(uid, None)
-    for job in runtime.all(JOB):
-        if job.status.phase == Phase.QUEUED:
-            runtime.queue.add(job.key)
+    for waiting in runtime.standing.waiting:
+        runtime.queue.add(waiting)
 
 
 async def _start(runtime: Runtime, left: pins.Pin, key: Key) -> float | None:

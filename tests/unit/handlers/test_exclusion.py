@@ -16,6 +16,7 @@ from cloudflux.handlers import job_facts, retirement
 from cloudflux.handlers.kube import Conflict
 from cloudflux.handlers.overlap import place
 from cloudflux.handlers.resources import DATA_SET, JOB
+from cloudflux.handlers.standing import Standing
 
 NOW = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
 A, B = Location(uri="s3://bucket/a/"), Location(uri="s3://bucket/b/")
@@ -26,7 +27,7 @@ def pin(source: Location, target: Location, data_set: str = "ds") -> JobPin:
 
 
 def a_job(uid: str, phase: Phase, pinned: JobPin) -> Any:
-    status = Fake(phase=phase, pin=pinned, steps=[], conditions=[])
+    status = Fake(phase=phase, reason="DataSetBusy", pin=pinned, steps=[], conditions=[])
     spec = Fake(
         cancel=False,
         data_set_ref=Fake(name="data"),
@@ -72,7 +73,14 @@ def a_runtime(every: list[Any], running: dict[str, str] | None = None) -> Any:
     }
     woken: list[Any] = []
     cancelled: list[str] = []
+    standing = Standing(lambda key: next((one for one in every if one.key == key), None))
+    for one in every:
+        location = getattr(one.status, "location", None)
+        at = {"uri": location.uri} if location else None
+        raw = {"metadata": {"uid": one.uid}, "spec": {"location": at}}
+        standing.hear(one.kind, one.key, raw)
     return Fake(
+        standing=standing,
         admitted={},
         sweeps={},
         tasks=Fake(get=tasks.get, items=lambda: list(tasks.items()), cancel=cancelled.append),
@@ -80,7 +88,6 @@ def a_runtime(every: list[Any], running: dict[str, str] | None = None) -> Any:
         queue=Fake(add=woken.append),
         woken=woken,
         place=lambda uri, endpoint: place(uri, endpoint),
-        all=lambda kind, namespace=None: [one for one in every if one.kind == kind],
         find=lambda key: next((one for one in every if one.key == key), None),
     )
 

@@ -5,16 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from cloudflux.api.migrationjob import JobPin
 from cloudflux.api.tieringpolicy import Schedule
 from cloudflux.errors import ConfigurationError, LocationRefused
-from cloudflux.handlers.admission import turn
 from cloudflux.handlers.credentials import SecretNotFound, SecretRefused, from_secret
 from cloudflux.handlers.locations import EndpointRefused, check_endpoint, check_file, check_scheme
 from cloudflux.handlers.overlap import place, touches
 from cloudflux.handlers.policy_plan import job_name, jobs_to_make, next_run
-from cloudflux.handlers.resources import DATA_SET, JOB, POLICY, Raw, parse
+from cloudflux.handlers.resources import DATA_SET, JOB, POLICY, Job, Raw, parse
 from cloudflux.handlers.selection import assign
+from cloudflux.handlers.standing import Standing
 
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 
@@ -120,13 +119,22 @@ def test_the_queue_goes_by_priority_and_counts_only_those_who_wait_for_a_slot() 
     waiting = a_job("a", "Queued", "Queued")
     busy = a_job("b", "Queued", "DataSetBusy")
     mine = a_job("c")
-    jobs = [running, waiting, busy, mine]
-    assert turn(mine, jobs, {}, 2).queue_position == 2
-    assert turn(mine, jobs, {}, 3).slot_available
-    assert turn(a_job("d", priority=5), jobs, {}, 2).slot_available
-    assert turn(running, jobs, {}, 1).slot_available, "who moves keeps its slot"
-    pin = JobPin.model_construct()
-    assert not turn(mine, [mine], {"uid-other": pin}, 1).slot_available
+    line = standing(running, waiting, busy, mine)
+    assert line.turn(mine, (), 2).queue_position == 2
+    assert line.turn(mine, (), 3).slot_available
+    assert line.turn(mine, [waiting.uid], 3).slot_available, "who is let in waits no more"
+    assert line.turn(a_job("d", priority=5), (), 2).slot_available
+    assert line.turn(running, (), 1).slot_available, "who moves keeps its slot"
+    assert not standing(mine).turn(mine, ["uid-other"], 1).slot_available
+    assert line.first_in_line(5) == [waiting.key]
+    assert line.waiting == {busy.key}
+
+
+def standing(*jobs: Job) -> Standing:
+    made = Standing({job.key: job for job in jobs}.get)
+    for job in jobs:
+        made.hear(JOB, job.key, job.raw)
+    return made
 
 
 def test_a_data_set_of_two_policies_has_none() -> None:

@@ -72,9 +72,9 @@ async def test_a_read_is_tried_again(kube: Kube, server: Server, status: int) ->
 async def test_it_gives_up_in_the_end_and_counts_every_write(kube: Kube, server: Server) -> None:
     server.statuses = [503] * 10
     with pytest.raises(KubeUnavailable, match="status 503"):
-        await kube.patch_status(CONFIG_MAPS, "n", "a", {"x": 1}, "7")
+        await kube.patch(CONFIG_MAPS, "n", "a", {"x": 1}, subresource="status")
     assert len(server.requests) == MAX_TRIES
-    assert server.requests[0][2] == {"status": {"x": 1}, "metadata": {"resourceVersion": "7"}}
+    assert server.requests[0][2] == {"x": 1}
     assert kube.writes == {("patch", "configmaps/status"): MAX_TRIES}
 
 
