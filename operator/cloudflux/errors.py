@@ -29,10 +29,18 @@ class StorageError(CloudFluxError):
     reason = "StorageError"
 
     def __init__(
-        self, message: str, *, backend: str = "", operation: str = "", key: str = ""
+        self,
+        message: str,
+        *,
+        backend: str = "",
+        operation: str = "",
+        key: str = "",
+        retry_after_seconds: float | None = None,
     ) -> None:
         super().__init__(message)
         self.backend, self.operation, self.key = backend, operation, key
+        self.retry_after_seconds = retry_after_seconds
+        """How long the server asks to wait; None when it does not say."""
 
 
 class ObjectNotFound(StorageError, FileNotFoundError):

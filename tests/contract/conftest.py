@@ -4,13 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from cloudflux.api.tasks import Credentials, StoreRef
+from cloudflux.api.tasks import AzureCredentials, Credentials, StoreRef
+from cloudflux.storage.azure import AzureStore
 from cloudflux.storage.interface import Store
 from cloudflux.storage.memory import MemoryStore
 from cloudflux.storage.registry import open_store
 from cloudflux.storage.s3 import S3Store
 from cloudflux_dev import parts
-from cloudflux_dev.s3servers import S3Server, start_moto, start_versitygw
+from cloudflux_dev.cloudservers import AzureServer, start_azurite
+from cloudflux_dev.s3servers import S3Server, start_minio, start_moto, start_versitygw
 
 from .rigs import Rig
 
@@ -25,10 +27,36 @@ def moto() -> Iterator[S3Server]:
 
 @pytest.fixture(scope="session")
 def versitygw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    if parts.find("versitygw") is None:
-        pytest.skip(parts.why_missing("versitygw"))
+    needed("versitygw")
     with start_versitygw(tmp_path_factory.mktemp("versitygw")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    needed("minio")
+    with start_minio(tmp_path_factory.mktemp("minio")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureServer]:
+    needed("azurite-blob")
+    with start_azurite(tmp_path_factory.mktemp("azurite")) as server:
+        yield server
+
+
+def needed(name: str) -> None:
+    if parts.find(name) is None:
+        pytest.skip(parts.why_missing(name))
+
+
+def azure_ref(server: AzureServer, uri: str) -> StoreRef:
+    return StoreRef(
+        uri=uri,
+        endpoint=server.endpoint,
+        credentials=AzureCredentials(account=server.account, account_key=server.account_key),
+    )
 
 
 def s3_ref(server: S3Server, uri: str) -> StoreRef:
@@ -104,7 +132,36 @@ def rig_s3_versitygw(versitygw: S3Server) -> Rig:
     return _s3_rig(versitygw, "versitygw", other_class=None, enforces_copy_target=False)
 
 
-RIGS = ("memory", "file", "s3_moto", "s3_versitygw")
+@pytest.fixture
+def rig_s3_minio(minio: S3Server) -> Rig:
+    # MinIO's second class is none of S3's present ones, and it looks at no target of a copy.
+    return _s3_rig(minio, "minio", other_class=None, enforces_copy_target=False)
+
+
+@pytest.fixture
+def rig_azurite(azurite: AzureServer) -> Rig:
+    container = f"azurite-{next(_NUMBERS)}"
+    azurite.client().create_container(container)
+    ref = azure_ref(azurite, f"az://{container}/data")
+    store = open_store(ref)
+    assert isinstance(store, AzureStore)
+    store.page_keys = 10
+    return Rig(
+        name="azurite",
+        store=store,
+        reopen=lambda: open_store(ref),
+        home_class="Hot",
+        other_class="Cool",
+        # Set Blob Tier has no condition, here and at Azure.
+        enforces_copy_source=False,
+        enforces_copy_target=False,
+        large_bytes=(8 << 20) + 1,
+        missing=lambda: open_store(azure_ref(azurite, "az://no-such-container/data")),
+        impossible_keys=("tab\there",),
+    )
+
+
+RIGS = ("memory", "file", "s3_moto", "s3_versitygw", "s3_minio", "azurite")
 
 
 @pytest.fixture(params=RIGS)

@@ -17,8 +17,8 @@ class Rig:
     other_class: str | None
     """A storage class to change to; None where the server has none."""
     home_class: str
-    odd_keys: bool = True
-    """Keys with any UTF-8, percent signs and blanks are kept."""
+    impossible_keys: tuple[str, ...] = ()
+    """Those of the odd keys that the provider can't hold, and that `problems` must name."""
     enforces_writes: bool = True
     enforces_copy_source: bool = True
     enforces_copy_target: bool = True
@@ -26,4 +26,3 @@ class Rig:
     """A size at which the provider writes in several parts, if it ever does."""
     missing: Callable[[], Store] | None = None
     """A store of a container that does not exist."""
-    keeps_tags: bool = True

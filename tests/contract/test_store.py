@@ -62,11 +62,12 @@ def test_reads_in_pieces(store: Store) -> None:
         ]
 
 
-def test_odd_keys_survive(store: Store) -> None:
-    for key in ODD_KEYS:
+def test_odd_keys_survive(rig: Rig) -> None:
+    store, odd = rig.store, sorted(set(ODD_KEYS) - set(rig.impossible_keys))
+    for key in odd:
         put(store, key, key.encode())
-    assert sorted(keys(store)) == sorted(ODD_KEYS)
-    for key in ODD_KEYS:
+    assert sorted(keys(store)) == odd
+    for key in odd:
         assert read(store, key) == key.encode()
         assert store.head(key).key == key
 
@@ -280,8 +281,7 @@ def test_change_class_keeps_everything(rig: Rig) -> None:
 
 def test_change_class_twice_and_back(rig: Rig) -> None:
     if rig.other_class is None:
-        assert rig.name == "versitygw"
-        return
+        return  # what such a server is to say, shows the test before
     version = put(rig.store, "k", b"content")
     once = rig.store.change_class("k", rig.other_class, if_version=version, size_bytes=7)
     again = rig.store.change_class("k", rig.other_class, if_version=version, size_bytes=7)
@@ -311,11 +311,15 @@ def test_unknown_class_is_refused(store: Store) -> None:
 
 
 def test_archived_objects_say_so(store: Store) -> None:
-    if "GLACIER" not in store.capabilities.storage_classes:
+    if not store.capabilities.archive_classes:
         assert store.capabilities.scheme == "file"
         return
-    put(store, "k", storage_class="GLACIER")
-    if store.head("k").storage_class != "GLACIER":
+    archive = store.capabilities.archive_classes[-1]
+    try:
+        put(store, "k", storage_class=archive)
+    except NotSupported:
+        return  # MinIO has no such class, and says so
+    if store.head("k").storage_class != archive:
         assert not store.head("k").archived  # versitygw ignores classes
         return
     assert store.head("k").archived
@@ -340,9 +344,11 @@ def test_absent_upload_is_no_error(store: Store) -> None:
     store.abort_upload("k", "no-such-upload")
 
 
-def test_keys_that_do_not_fit_are_told_beforehand(store: Store) -> None:
+def test_keys_that_do_not_fit_are_told_beforehand(rig: Rig) -> None:
+    store = rig.store
     bad = ["../x", "a/../b", "", "k" * 5000, ".cloudflux/x"]
     assert [key for key, _ in problems(bad, store.capabilities)] == bad
-    assert list(problems(ODD_KEYS, store.capabilities)) == []
+    odd = [key for key, _ in problems(ODD_KEYS, store.capabilities)]
+    assert odd == list(rig.impossible_keys)
     collision = list(problems(["a", "a-b", "a/b"], store.capabilities))
     assert [key for key, _ in collision] == (["a/b"] if store.capabilities.hierarchical else [])

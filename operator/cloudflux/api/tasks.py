@@ -21,11 +21,25 @@ class Task(BaseModel):
 
 
 class Credentials(Task):
-    """Static keys, read from a labelled Secret."""
+    """Static keys of S3, read from a labelled Secret."""
 
     access_key_id: str
     secret_access_key: SecretStr
     session_token: SecretStr | None = None
+
+
+class AzureCredentials(Task):
+    """An account of Azure Storage, with its key or a shared access signature."""
+
+    account: str
+    account_key: SecretStr | None = None
+    sas_token: SecretStr | None = None
+
+
+class GcsCredentials(Task):
+    """A service account's key file; without one, requests are anonymous."""
+
+    service_account: SecretStr | None = None
 
 
 class StoreRef(Task):
@@ -34,7 +48,7 @@ class StoreRef(Task):
     uri: str
     endpoint: str | None = None
     region: str | None = None
-    credentials: Credentials | None = None
+    credentials: Credentials | AzureCredentials | GcsCredentials | None = None
     ambient: bool = False
     """The operator's own identity may be used (granted by its configuration)."""
     file_roots: tuple[str, ...] = ()

@@ -2,8 +2,9 @@
 
 All calls block; callers run them in threads. A `Store` may be used from several threads.
 Keys are relative to the store's location, `str`, without a leading slash; names that are
-not UTF-8 are carried with surrogateescape. No call retries beyond what the vendor's SDK
-does for one HTTP request; callers retry whole steps. Errors are those of `cloudflux.errors`.
+not UTF-8 are carried with surrogateescape. One HTTP request is repeated a few times when that
+may help (`storage.retry`); callers repeat whole steps. A conditional write whose answer was lost
+may so find its own object and say PreconditionFailed. Errors are those of `cloudflux.errors`.
 """
 
 import datetime as dt
@@ -21,6 +22,8 @@ class Capabilities:
 
     scheme: str
     storage_classes: tuple[str, ...] = ()
+    archive_classes: tuple[str, ...] = ()
+    """Those whose objects must be restored before they can be read."""
     in_place_class_change: bool = False
     tiers_by_link: bool = False
     """Tier change moves the content to another root and leaves a link (file)."""
@@ -36,6 +39,12 @@ class Capabilities:
     hierarchical: bool = False
     """`a` and `a/b` can't both be keys; `..`, empty segments and NUL are impossible."""
     max_segment_bytes: int | None = None
+    forbidden_in_keys: str = ""
+    """Characters that no key can hold."""
+    forbidden_segment_end: str = ""
+    """Characters that no segment of a key can end with."""
+    reserved_key_start: str = ""
+    """What no key of a whole bucket can begin with; nothing is reserved when empty."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def problems(
     directories: set[str] = set()
     prefix_bytes = len(key_bytes(prefix))
     for key in keys:
-        why = _problem(key, target, prefix_bytes)
+        why = _problem(key, target, prefix_bytes) or _spelling(prefix + key, target)
         if why is None and target.hierarchical:
             why = _collision(key, files, directories)
         if why is not None:
@@ -66,6 +66,20 @@ def _problem(key: str, target: Capabilities, prefix_bytes: int) -> str | None:
     return (
         _hierarchical_problem(key, segments, target) if target.hierarchical else _flat_problem(key)
     )
+
+
+def _spelling(name: str, target: Capabilities) -> str | None:
+    """What is wrong with the characters of a whole name, as the provider has it."""
+    for character in target.forbidden_in_keys:
+        if character in name:
+            shown = character if character.isprintable() else f"U+{ord(character):04X}"
+            return f"contains {shown}, which {target.scheme}:// can't keep"
+    for end in target.forbidden_segment_end:
+        if any(segment.endswith(end) for segment in name.split("/")):
+            return f"has a segment that ends with {end}, which {target.scheme}:// can't keep"
+    if target.reserved_key_start and name.startswith(target.reserved_key_start):
+        return f"begins with {target.reserved_key_start}, which {target.scheme}:// reserves"
+    return None
 
 
 def _flat_problem(key: str) -> str | None:

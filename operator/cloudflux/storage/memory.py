@@ -50,6 +50,7 @@ class MemoryStore:
         self.capabilities = Capabilities(
             scheme="memory",
             storage_classes=CLASSES,
+            archive_classes=tuple(ARCHIVED_CLASSES),
             in_place_class_change=True,
             checksums=("sha256", "crc64nvme"),
         )

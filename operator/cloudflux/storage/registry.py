@@ -12,9 +12,15 @@ Opener = Callable[[StoreRef, Sequence[str]], Store]
 def _open_s3(ref: StoreRef, tier_roots: Sequence[str]) -> Store:
     from cloudflux.storage.s3 import S3Store
 
-    if tier_roots:
-        raise ConfigurationError(f"{ref.uri}: tier roots belong to file:// locations only")
+    _refuse_roots(ref, tier_roots)
     return S3Store.from_ref(ref)
+
+
+def _open_azure(ref: StoreRef, tier_roots: Sequence[str]) -> Store:
+    from cloudflux.storage.azure import AzureStore
+
+    _refuse_roots(ref, tier_roots)
+    return AzureStore.from_ref(ref)
 
 
 def _open_file(ref: StoreRef, tier_roots: Sequence[str]) -> Store:
@@ -23,7 +29,12 @@ def _open_file(ref: StoreRef, tier_roots: Sequence[str]) -> Store:
     return FileStore(ref.uri, file_roots=ref.file_roots, tier_roots=tier_roots)
 
 
-SCHEMES: Mapping[str, Opener] = {"s3": _open_s3, "file": _open_file}
+def _refuse_roots(ref: StoreRef, tier_roots: Sequence[str]) -> None:
+    if tier_roots:
+        raise ConfigurationError(f"{ref.uri}: tier roots belong to file:// locations only")
+
+
+SCHEMES: Mapping[str, Opener] = {"s3": _open_s3, "az": _open_azure, "file": _open_file}
 """Every scheme that a location's uri can have."""
 
 

@@ -52,6 +52,7 @@ class S3Store:
         self.capabilities = Capabilities(
             scheme="s3",
             storage_classes=attributes.CLASSES,
+            archive_classes=tuple(sorted(attributes.ARCHIVED_CLASSES)),
             in_place_class_change=True,
             checksums=attributes.CHECKSUMS,
             max_copy_bytes=single_copy_bytes,

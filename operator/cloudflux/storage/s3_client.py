@@ -8,7 +8,7 @@ import boto3
 from botocore.config import Config
 
 from cloudflux import __version__
-from cloudflux.api.tasks import StoreRef
+from cloudflux.api.tasks import Credentials, StoreRef
 from cloudflux.errors import ConfigurationError
 
 USER_AGENT = f"cloudflux/{__version__}"
@@ -29,6 +29,8 @@ def client_for(ref: StoreRef) -> Any:
             f"{ref.uri}: no credentials; set credentialsSecretRef, or have the operator's "
             "settings grant its own identity to this namespace (ambient_namespaces)"
         )
+    if credentials is not None and not isinstance(credentials, Credentials):
+        raise ConfigurationError(f"{ref.uri}: the credentials are not those of S3")
     if credentials is None:
         return _client(ref.endpoint, ref.region, None)
     token = credentials.session_token

@@ -1,0 +1,99 @@
+"""Writing a blob: one request when it is small, else blocks in bounded memory."""
+
+import base64
+import secrets
+from collections.abc import Mapping
+from typing import Any, BinaryIO
+
+from azure.storage.blob import BlobBlock, BlobClient
+
+from cloudflux.storage import azure_attributes as attributes
+from cloudflux.storage.azure_errors import Requests
+from cloudflux.storage.digests import Digests
+from cloudflux.storage.parts import (
+    MIB,
+    in_parallel,
+    part_bytes,
+    read_exactly,
+    read_parts,
+    require_announced,
+)
+
+BLOCK_BYTES = 8 * MIB
+MAX_BLOCKS = 50_000
+PARALLEL_BLOCKS = 2
+
+
+def upload(
+    requests: Requests,
+    blob: BlobClient,
+    key: str,
+    stream: BinaryIO,
+    size_bytes: int,
+    *,
+    arguments: Mapping[str, Any],
+    conditions: Mapping[str, Any],
+    sha256: str | None,
+) -> tuple[Mapping[str, Any], Digests]:
+    """Send a stream; returns the server's answer and the digests of what was sent.
+
+    Each request carries an MD5 that the server compares with what arrived.
+    """
+    if size_bytes < BLOCK_BYTES:
+        return _whole(requests, blob, key, stream, size_bytes, arguments, conditions, sha256)
+    digests = Digests()
+    # A blob's block ids must be of one length; the random start keeps two writers apart.
+    upload_id = secrets.token_hex(12)
+
+    def stage(number: int, body: bytes) -> BlobBlock:
+        block = base64.b64encode(f"{upload_id}-{number:06d}".encode()).decode()
+        requests.send(
+            "Put Block",
+            key,
+            lambda: blob.stage_block(block, body, length=len(body), validate_content="md5"),
+        )
+        return BlobBlock(block)
+
+    length = part_bytes(size_bytes, BLOCK_BYTES, MAX_BLOCKS)
+    bodies = read_parts(stream, length, digests)
+    blocks = in_parallel(stage, bodies, PARALLEL_BLOCKS, "azure-block")
+    require_announced(key, digests, size_bytes, sha256)
+    answer = requests.send(
+        "Put Block List", key, lambda: blob.commit_block_list(blocks, **arguments, **conditions)
+    )
+    return answer, digests
+
+
+def checksums_of(answer: Mapping[str, Any]) -> dict[str, str]:
+    """The digest of the whole blob that the server computed; none for blocks."""
+    md5 = answer.get("content_md5")
+    return {"md5": bytes(md5).hex()} if md5 and answer.get("whole") else {}
+
+
+def _whole(
+    requests: Requests,
+    blob: BlobClient,
+    key: str,
+    stream: BinaryIO,
+    size_bytes: int,
+    arguments: Mapping[str, Any],
+    conditions: Mapping[str, Any],
+    sha256: str | None,
+) -> tuple[Mapping[str, Any], Digests]:
+    body = read_exactly(stream, size_bytes + 1)
+    digests = Digests()
+    digests.update(body)
+    require_announced(key, digests, size_bytes, sha256)
+    marked = {**arguments, "metadata": {**arguments["metadata"], attributes.CHECKED: "md5"}}
+
+    def request() -> dict[str, Any]:
+        return blob.upload_blob(
+            body,
+            length=size_bytes,
+            overwrite=True,
+            validate_content="md5",
+            **marked,
+            **conditions,
+        )
+
+    return {**requests.send("Put Blob", key, request), "whole": True}, digests
