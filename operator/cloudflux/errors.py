@@ -27,6 +27,8 @@ class StorageError(CloudFluxError):
     """A storage call failed. Carries backend, operation and key, never a response body."""
 
     reason = "StorageError"
+    code: str = ""
+    """The vendor's own word for it, where there is one."""
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ may so find its own object and say PreconditionFailed. Errors are those of `clou
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol, runtime_checkable
 
@@ -34,6 +34,8 @@ class Capabilities:
     conditional_copy_target: bool = True
     checksums: tuple[str, ...] = ()
     """Digests that the server itself computes, by preference."""
+    version_may_be_md5: bool = False
+    """A version that looks like an MD5 is one, on most servers (S3's ETag)."""
     max_copy_bytes: int | None = None
     max_key_bytes: int = 1024
     hierarchical: bool = False
@@ -73,6 +75,10 @@ class Unreadable:
 
     key: str
     reason: str
+
+
+Brief = tuple[str, int, str]
+"""Key, size in bytes and version of an object: what a comparison of two listings needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,4 +156,69 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Release connections."""
+        ...
+
+
+@runtime_checkable
+class Fetching(Protocol):
+    """A store that tells everything of an object with its content: one request instead of two."""
+
+    def fetch(self, key: str, *, if_version: str) -> tuple[ObjectInfo, BinaryIO]:
+        """What `head` and `open` give. Raises PreconditionFailed, ObjectArchived."""
+        ...
+
+
+@runtime_checkable
+class Brisk(Protocol):
+    """A store that lists by pages of little more than names, for comparing what is there."""
+
+    def list_briefs(self, start_after: str = "") -> Iterator[Sequence[Brief]]:
+        """Pages in the order of `list`, without what `list` does not offer as an object."""
+        ...
+
+
+@runtime_checkable
+class Ranged(Protocol):
+    """A store whose objects can be read in pieces, several at a time."""
+
+    def read_range(self, key: str, start: int, length: int, *, if_version: str) -> bytes:
+        """Exactly these bytes. Raises PreconditionFailed, Unavailable when they break off."""
+        ...
+
+
+class Pieces(Protocol):
+    """The content of a large object, for a store that writes it by parts."""
+
+    size_bytes: int
+
+    def read(self, start: int, length: int) -> bytes:
+        """Exactly these bytes; called from several threads, in any order."""
+        ...
+
+
+@runtime_checkable
+class PartWriting(Protocol):
+    """A store that writes large objects by parts, several at a time, and can go on after a kill."""
+
+    least_parts_bytes: int
+    """Objects of at least this size are written by parts."""
+
+    def put_parts(
+        self,
+        key: str,
+        pieces: Pieces,
+        *,
+        info: ObjectInfo,
+        storage_class: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        if_absent: bool = False,
+        if_version: str | None = None,
+        upload_id: str | None = None,
+        begun: Callable[[str], None] = lambda _: None,
+    ) -> tuple[Written, Mapping[str, str]]:
+        """Write like `put`; returns also the digests of what was sent.
+
+        `begun` hears the upload's id before the first part. With `upload_id`, parts that the
+        server holds are not read again; an upload that is gone begins anew.
+        """
         ...

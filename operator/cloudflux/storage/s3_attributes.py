@@ -1,13 +1,15 @@
-"""What S3 says of an object, and what a write must say to keep it, in our words and theirs."""
+"""What S3's headers say of an object, and what a write must say to keep it."""
 
 import datetime as dt
 import re
 from collections.abc import Mapping
-from typing import Any
+from email.utils import parsedate_to_datetime
 from urllib.parse import urlencode
 
+from cloudflux.errors import ConfigurationError, StorageError
 from cloudflux.storage.digests import base64_to_hex
 from cloudflux.storage.interface import ObjectInfo
+from cloudflux.storage.keys import printable
 
 CLASSES = (
     "STANDARD",
@@ -19,18 +21,24 @@ CLASSES = (
     "DEEP_ARCHIVE",
 )
 ARCHIVED_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
-CHECKSUMS = ("crc64nvme", "crc32c", "sha256", "crc32")
+CHECKSUMS = ("crc64nvme", "crc32c", "sha256", "crc32", "md5")
+"""What a server may have computed, by preference; md5 only as the ETag of a write."""
 
-_HEADERS = {
-    "content-type": "ContentType",
-    "cache-control": "CacheControl",
-    "content-disposition": "ContentDisposition",
-    "content-encoding": "ContentEncoding",
-    "content-language": "ContentLanguage",
-    "expires": "Expires",
-    "x-amz-website-redirect-location": "WebsiteRedirectLocation",
-}
+METADATA = "x-amz-meta-"
+CLASS = "x-amz-storage-class"
+_CARRIED = (
+    "content-type",
+    "cache-control",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "expires",
+    "x-amz-website-redirect-location",
+)
+_ENCRYPTION = "x-amz-server-side-encryption"
 _PARTS = re.compile(r"-(\d+)$")
+_MD5 = re.compile(r"^[0-9a-f]{32}$")
+_NAME = re.compile(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 
 
 def unquote_etag(etag: str) -> str:
@@ -38,36 +46,32 @@ def unquote_etag(etag: str) -> str:
     return etag.strip('"')
 
 
-def from_listing(key: str, entry: Mapping[str, Any]) -> ObjectInfo:
-    """An entry of ListObjectsV2."""
-    storage_class = entry.get("StorageClass", "STANDARD")
-    etag = unquote_etag(entry["ETag"])
+def from_headers(key: str, headers: Mapping[str, str], tags: Mapping[str, str]) -> ObjectInfo:
+    """What the answer to HeadObject or GetObject says of an object."""
+    storage_class = headers.get(CLASS) or "STANDARD"
+    try:
+        etag = unquote_etag(headers["etag"])
+        size_bytes = _size_of(headers)
+        modified = parsedate_to_datetime(headers["last-modified"]).astimezone(dt.UTC)
+    except (KeyError, ValueError):
+        raise StorageError(
+            f"{printable(key)}: the server tells no ETag, size or time of it", backend="s3", key=key
+        ) from None
     return ObjectInfo(
         key=key,
-        size_bytes=int(entry["Size"]),
+        size_bytes=size_bytes,
         version=etag,
         storage_class=storage_class,
-        last_modified=entry["LastModified"].astimezone(dt.UTC),
-        archived=storage_class in ARCHIVED_CLASSES,
-        multipart_parts=parts_of(etag),
-    )
-
-
-def from_head(key: str, answer: Mapping[str, Any], tags: Mapping[str, str]) -> ObjectInfo:
-    """The answer to HeadObject."""
-    storage_class = answer.get("StorageClass", "STANDARD")
-    etag = unquote_etag(answer["ETag"])
-    return ObjectInfo(
-        key=key,
-        size_bytes=int(answer["ContentLength"]),
-        version=etag,
-        storage_class=storage_class,
-        last_modified=answer["LastModified"].astimezone(dt.UTC),
-        checksums=checksums_of(answer),
-        metadata=dict(answer.get("Metadata", {})),
-        headers=_headers_of(answer),
+        last_modified=modified,
+        checksums=checksums_of(headers),
+        metadata={
+            name[len(METADATA) :]: value
+            for name, value in headers.items()
+            if name.startswith(METADATA)
+        },
+        headers=_carried(headers),
         tags=dict(tags),
-        archived=is_archived(storage_class, answer),
+        archived=is_archived(storage_class, headers),
         multipart_parts=parts_of(etag),
     )
 
@@ -78,58 +82,78 @@ def parts_of(etag: str) -> int | None:
     return int(found.group(1)) if found else None
 
 
-def is_archived(storage_class: str, answer: Mapping[str, Any]) -> bool:
+def md5_of(etag: str) -> str | None:
+    """The MD5 that an ETag may be: of a single write, on most servers."""
+    return etag if _MD5.match(etag) else None
+
+
+def is_archived(storage_class: str, headers: Mapping[str, str]) -> bool:
     """Whether a restore must come first."""
     if storage_class in ARCHIVED_CLASSES:
-        return 'ongoing-request="false"' not in answer.get("Restore", "")
-    return bool(answer.get("ArchiveStatus"))
+        return 'ongoing-request="false"' not in headers.get("x-amz-restore", "")
+    return bool(headers.get("x-amz-archive-status"))
 
 
-def checksums_of(answer: Mapping[str, Any]) -> dict[str, str]:
+def checksums_of(headers: Mapping[str, str]) -> dict[str, str]:
     """Digests of the whole object, hex. A digest of parts' digests proves nothing by itself."""
-    if answer.get("ChecksumType") == "COMPOSITE":
+    if headers.get("x-amz-checksum-type", "").upper() == "COMPOSITE":
         return {}
-    found = {name: answer.get(f"Checksum{name.upper()}") for name in CHECKSUMS}
+    found = {name: headers.get(f"x-amz-checksum-{name}") for name in CHECKSUMS}
     return {
         name: base64_to_hex(value) for name, value in found.items() if value and "-" not in value
     }
 
 
-def write_arguments(
+def write_headers(
     info: ObjectInfo | None, storage_class: str | None, metadata: Mapping[str, str] | None
-) -> dict[str, Any]:
-    """Arguments of PutObject and CreateMultipartUpload that keep what `info` carries."""
-    arguments: dict[str, Any] = {}
+) -> dict[str, str]:
+    """Headers of a write that keep what `info` carries. Raises ConfigurationError."""
+    headers: dict[str, str] = {}
     if storage_class:
-        arguments["StorageClass"] = storage_class
-    kept = {**(info.metadata if info else {}), **(metadata or {})}
-    if kept:
-        arguments["Metadata"] = kept
+        headers[CLASS] = storage_class
+    for name, value in {**(info.metadata if info else {}), **(metadata or {})}.items():
+        headers[METADATA + _sendable(name.lower(), value)] = value
     if info:
-        for header, name in _HEADERS.items():
-            if header in info.headers:
-                arguments[name] = info.headers[header]
+        for name in _CARRIED:
+            if name in info.headers:
+                headers[name] = info.headers[name]
         if info.tags:
-            arguments["Tagging"] = urlencode(info.tags)
-    return arguments
+            headers["x-amz-tagging"] = urlencode(info.tags)
+    return headers
 
 
-def encryption_of(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments that keep a KMS key on a copy; other encryption is the bucket's own."""
-    if answer.get("ServerSideEncryption") not in ("aws:kms", "aws:kms:dsse"):
+def encryption_of(headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers that keep a KMS key on a copy; other encryption is the bucket's own."""
+    if headers.get(_ENCRYPTION) not in ("aws:kms", "aws:kms:dsse"):
         return {}
-    names = ("ServerSideEncryption", "SSEKMSKeyId", "BucketKeyEnabled")
-    return {name: answer[name] for name in names if name in answer}
+    names = (_ENCRYPTION, f"{_ENCRYPTION}-aws-kms-key-id", f"{_ENCRYPTION}-bucket-key-enabled")
+    return {name: headers[name] for name in names if name in headers}
 
 
-def _headers_of(answer: Mapping[str, Any]) -> dict[str, str]:
-    found = {header: answer.get(name) for header, name in _HEADERS.items()}
-    found["expires"] = answer.get("ExpiresString")
+def _size_of(headers: Mapping[str, str]) -> int:
+    span = headers.get("content-range")
+    return int(span.rpartition("/")[2]) if span else int(headers["content-length"])
+
+
+def _sendable(name: str, value: str) -> str:
+    if _NAME.match(name) and value.isprintable():
+        try:
+            value.encode("latin-1")
+        except UnicodeEncodeError:
+            pass
+        else:
+            return name
+    raise ConfigurationError(
+        f"metadata {printable(name)}: S3 keeps names and values of plain characters only"
+    )
+
+
+def _carried(headers: Mapping[str, str]) -> dict[str, str]:
+    found = {name: headers.get(name, "") for name in _CARRIED}
     # aws-chunked is how some clients send, not what they store.
-    encoding = ",".join(
+    found["content-encoding"] = ",".join(
         part.strip()
-        for part in (found["content-encoding"] or "").split(",")
+        for part in found["content-encoding"].split(",")
         if part.strip() not in ("", "aws-chunked")
     )
-    found["content-encoding"] = encoding
-    return {header: value for header, value in found.items() if value}
+    return {name: value for name, value in found.items() if value}

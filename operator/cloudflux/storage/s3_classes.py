@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from cloudflux.errors import NotSupported, ObjectArchived, PreconditionFailed
 from cloudflux.storage import s3_attributes as attributes
@@ -11,7 +10,8 @@ from cloudflux.storage import s3_multipart
 from cloudflux.storage.digests import compare
 from cloudflux.storage.interface import ObjectInfo
 from cloudflux.storage.keys import printable
-from cloudflux.storage.s3_errors import translated
+from cloudflux.storage.s3_sign import quote_path
+from cloudflux.storage.s3_wire import Wire
 
 _OTHER_VERSION = "00000000000000000000000000000000"
 
@@ -20,11 +20,11 @@ _OTHER_VERSION = "00000000000000000000000000000000"
 class Source:
     """The object as it was found."""
 
-    client: Any
+    wire: Wire
     bucket: str
     name: str
     info: ObjectInfo
-    answer: Mapping[str, Any]
+    headers: Mapping[str, str]
 
 
 def require_movable(info: ObjectInfo, version: str, size_bytes: int) -> None:
@@ -50,10 +50,9 @@ def copy_onto_itself(
 ) -> bool:
     """Copy on condition of the version; returns False when the server knows no target condition."""
     copy = _copy_in_parts if in_parts else _copy_whole
-    condition = {"IfMatch": source.info.version}
     if condition_on_target:
         try:
-            copy(source, target, condition)
+            copy(source, target, {"if-match": f'"{source.info.version}"'})
         except NotSupported:
             condition_on_target = False
         else:
@@ -63,33 +62,37 @@ def copy_onto_itself(
 
 
 def _copy_whole(source: Source, target: str, condition: Mapping[str, str]) -> None:
-    with translated("CopyObject", source.name, bucket=source.bucket):
-        source.client.copy_object(
-            Bucket=source.bucket,
-            Key=source.name,
-            CopySource={"Bucket": source.bucket, "Key": source.name},
-            CopySourceIfMatch=source.info.version,
-            MetadataDirective="COPY",
-            TaggingDirective="COPY",
-            StorageClass=target,
-            **attributes.encryption_of(source.answer),
+    source.wire.call(
+        "CopyObject",
+        "PUT",
+        source.bucket,
+        source.name,
+        headers={
+            "x-amz-copy-source": f"/{source.bucket}/{quote_path(source.name)}",
+            "x-amz-copy-source-if-match": f'"{source.info.version}"',
+            "x-amz-metadata-directive": "COPY",
+            "x-amz-tagging-directive": "COPY",
+            attributes.CLASS: target,
+            **attributes.encryption_of(source.headers),
             **condition,
-        )
+        },
+    )
 
 
 def _copy_in_parts(source: Source, target: str, condition: Mapping[str, str]) -> None:
-    s3_multipart.copy(
-        source.client,
+    upload = s3_multipart.Upload(
+        source.wire,
         source.bucket,
         source.name,
-        source.info.size_bytes,
-        version=source.info.version,
-        arguments={
-            **attributes.write_arguments(source.info, target, None),
-            **attributes.encryption_of(source.answer),
+        headers={
+            **attributes.write_headers(source.info, target, None),
+            **attributes.encryption_of(source.headers),
         },
         conditions=condition,
+        verifies=True,
     )
+    info = source.info
+    s3_multipart.copy(upload, source.bucket, source.name, info.size_bytes, version=info.version)
 
 
 def require_changed(before: ObjectInfo, after: ObjectInfo, target: str) -> None:
@@ -107,26 +110,28 @@ def require_changed(before: ObjectInfo, after: ObjectInfo, target: str) -> None:
     compare(before.checksums, after.checksums, printable(after.key))
 
 
-def measure_conditions(client: Any, bucket: str, name: str) -> tuple[bool, bool]:
+def measure_conditions(wire: Wire, bucket: str, name: str) -> tuple[bool, bool]:
     """Whether copies of a scratch object onto itself on wrong (source, target) are refused."""
-    wrong = ({"CopySourceIfMatch": _OTHER_VERSION}, {"IfMatch": _OTHER_VERSION})
     return (
-        _refuses(client, bucket, name, wrong[0]),
-        _refuses(client, bucket, name, wrong[1]),
+        _refuses(wire, bucket, name, {"x-amz-copy-source-if-match": f'"{_OTHER_VERSION}"'}),
+        _refuses(wire, bucket, name, {"if-match": f'"{_OTHER_VERSION}"'}),
     )
 
 
-def _refuses(client: Any, bucket: str, name: str, condition: Mapping[str, str]) -> bool:
+def _refuses(wire: Wire, bucket: str, name: str, condition: Mapping[str, str]) -> bool:
     with suppress(NotSupported):
         try:
-            with translated("CopyObject", name, bucket=bucket):
-                client.copy_object(
-                    Bucket=bucket,
-                    Key=name,
-                    CopySource={"Bucket": bucket, "Key": name},
-                    MetadataDirective="REPLACE",
+            wire.call(
+                "CopyObject",
+                "PUT",
+                bucket,
+                name,
+                headers={
+                    "x-amz-copy-source": f"/{bucket}/{quote_path(name)}",
+                    "x-amz-metadata-directive": "REPLACE",
                     **condition,
-                )
+                },
+            )
         except PreconditionFailed:
             return True
     return False

@@ -1,28 +1,31 @@
-"""Makes botocore clients: bounded timeouts, our user agent, one client per endpoint and key."""
+"""Opens the wire to an endpoint: who we are, where it is, one wire per endpoint and key.
 
+botocore is asked where Amazon's endpoints are and who the operator itself is; its clients
+carry no requests. It is not even loaded where endpoint and keys are both given.
+"""
+
+import os
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
-
-import boto3
-from botocore.config import Config
 
 from cloudflux import __version__
 from cloudflux.api.tasks import Credentials, StoreRef
 from cloudflux.errors import ConfigurationError
+from cloudflux.storage.s3_errors import translated
+from cloudflux.storage.s3_sign import Keys
+from cloudflux.storage.s3_wire import Wire, no_keys
 
 USER_AGENT = f"cloudflux/{__version__}"
-"""At the end of every request's User-Agent, so that access logs tell our requests from demand."""
+"""The User-Agent of every request, so that access logs tell our requests from demand."""
 
-CONNECT_TIMEOUT_SECONDS = 5
-READ_TIMEOUT_SECONDS = 60
-RETRIES = 2
 DEFAULT_REGION = "us-east-1"
 _BUCKET = re.compile(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
 
 
-def client_for(ref: StoreRef) -> Any:
-    """The client for a location. Raises ConfigurationError when no identity is given for it."""
+def wire_for(ref: StoreRef) -> Wire:
+    """The wire to a location. Raises ConfigurationError when no identity is given for it."""
     credentials = ref.credentials
     if credentials is None and not ref.ambient:
         raise ConfigurationError(
@@ -32,48 +35,67 @@ def client_for(ref: StoreRef) -> Any:
     if credentials is not None and not isinstance(credentials, Credentials):
         raise ConfigurationError(f"{ref.uri}: the credentials are not those of S3")
     if credentials is None:
-        return _client(ref.endpoint, ref.region, None)
+        return _wire(ref.endpoint, ref.region, None)
     token = credentials.session_token
-    keys = (
+    keys = Keys(
         credentials.access_key_id,
         credentials.secret_access_key.get_secret_value(),
         token.get_secret_value() if token else None,
     )
-    return _client(ref.endpoint, ref.region, keys)
+    return _wire(ref.endpoint, ref.region, keys)
 
 
 @lru_cache(maxsize=64)
-def _client(
-    endpoint: str | None, region: str | None, keys: tuple[str, str, str | None] | None
-) -> Any:
-    # Making a client costs about 50 ms and a thread-safe one serves any number of stores.
-    access_key, secret_key, token = keys if keys else (None, None, None)
-    session = boto3.session.Session(
-        aws_access_key_id=access_key,
-        aws_secret_access_key=secret_key,
-        aws_session_token=token,
+def _wire(endpoint: str | None, region: str | None, keys: Keys | None) -> Wire:
+    if endpoint is not None and keys is not None:
+        given = keys
+        return Wire(
+            endpoint.rstrip("/"),
+            region or DEFAULT_REGION,
+            lambda: given,
+            user_agent=USER_AGENT,
+            ca_file=os.environ.get("AWS_CA_BUNDLE"),
+        )
+    return _resolved_wire(endpoint, region, keys)
+
+
+def _resolved_wire(endpoint: str | None, region: str | None, keys: Keys | None) -> Wire:
+    import boto3
+    from botocore.config import Config
+    from botocore.httpsession import get_cert_path
+
+    with translated("endpoint"):
+        session = boto3.session.Session()
+        client = session.client(
+            "s3",
+            endpoint_url=endpoint,
+            region_name=region or session.region_name or DEFAULT_REGION,
+            config=Config(
+                # the published stubs do not know this option yet
+                ignore_configured_endpoint_urls=keys is not None,  # type: ignore[call-arg]
+            ),
+        )
+    return Wire(
+        str(client.meta.endpoint_url).rstrip("/"),
+        str(client.meta.region_name),
+        _ambient_keys(session) if keys is None else lambda: keys,
+        user_agent=USER_AGENT,
+        ca_file=os.environ.get("AWS_CA_BUNDLE") or get_cert_path(True),
     )
-    config = Config(
-        signature_version="s3v4",
-        connect_timeout=CONNECT_TIMEOUT_SECONDS,
-        read_timeout=READ_TIMEOUT_SECONDS,
-        retries={"total_max_attempts": 1 + RETRIES, "mode": "standard"},
-        # Other servers than AWS refuse the default trailing checksums; we ask for one by name.
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-        user_agent_extra=USER_AGENT,
-        max_pool_connections=32,
-        tcp_keepalive=True,
-        # the published stubs do not know this option yet
-        ignore_configured_endpoint_urls=keys is not None,  # type: ignore[call-arg]
-        s3={"addressing_style": "path" if endpoint else "auto"},
-    )
-    return session.client(
-        "s3",
-        endpoint_url=endpoint,
-        region_name=region or session.region_name or DEFAULT_REGION,
-        config=config,
-    )
+
+
+def _ambient_keys(session: Any) -> Callable[[], Keys]:
+    """The SDK's own chain; it renews what expires."""
+    found = session.get_credentials()
+    if found is None:
+        return no_keys
+
+    def current() -> Keys:
+        with translated("credentials"):
+            frozen = found.get_frozen_credentials()
+        return Keys(frozen.access_key, frozen.secret_key, frozen.token)
+
+    return current
 
 
 def split_uri(uri: str) -> tuple[str, str]:

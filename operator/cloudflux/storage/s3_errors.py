@@ -1,12 +1,10 @@
-"""Translates botocore's errors into ours, once. No response body and no secret passes."""
+"""Translates S3's errors into ours, once. No response body and no secret passes."""
 
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from botocore import exceptions as boto
-from urllib3 import exceptions as http
 
 from cloudflux.errors import (
     ConfigurationError,
@@ -22,6 +20,7 @@ from cloudflux.errors import (
     Throttled,
     Unavailable,
 )
+from cloudflux.storage.http_client import Response, TransportError
 from cloudflux.storage.keys import printable
 
 ACTIONS = {
@@ -39,6 +38,7 @@ ACTIONS = {
     "ListMultipartUploads": "s3:ListBucketMultipartUploads",
     "CopyObject": "s3:GetObject, s3:PutObject, s3:GetObjectTagging and s3:PutObjectTagging",
     "DeleteObject": "s3:DeleteObject",
+    "ListParts": "s3:ListMultipartUploadParts",
 }
 """IAM action that each operation needs, to be named when access is denied."""
 
@@ -55,6 +55,9 @@ _BY_CODE: dict[str, type[StorageError]] = {
     "InvalidClientTokenId": CredentialsInvalid,
     "XAdminUserNotFound": CredentialsInvalid,
     "XAmzContentSHA256Mismatch": Unavailable,
+    "XAmzContentChecksumMismatch": Unavailable,
+    "BadDigest": Unavailable,
+    "InvalidDigest": Unavailable,
     "AccessDenied": PermissionDenied,
     "PreconditionFailed": PreconditionFailed,
     "ConditionalRequestConflict": PreconditionFailed,
@@ -89,7 +92,6 @@ _TRANSPORT = (
     boto.ConnectionError,
     boto.HTTPClientError,
     boto.IncompleteReadError,
-    http.HTTPError,
 )
 _ADVICE: dict[type[StorageError], str] = {
     ContainerNotFound: "the bucket does not exist; create it or correct the uri",
@@ -124,14 +126,8 @@ def translated(operation: str, key: str = "", *, bucket: str = "") -> Iterator[N
         raise ConfigurationError(
             f"S3 {operation} {_where(bucket, key)}: the bucket name, key or metadata is not valid"
         ) from None
-    except (*_TRANSPORT, ConnectionError) as error:
-        raise Unavailable(
-            f"S3 {operation} {_where(bucket, key)}: the endpoint does not answer "
-            f"({type(error).__name__}); check endpoint, region and network",
-            backend="s3",
-            operation=operation,
-            key=key,
-        ) from None
+    except (*_TRANSPORT, OSError) as error:
+        raise transport_error(error, operation, key, bucket) from None
     except boto.BotoCoreError as error:
         raise StorageError(
             f"S3 {operation} {_where(bucket, key)}: {type(error).__name__}",
@@ -142,9 +138,26 @@ def translated(operation: str, key: str = "", *, bucket: str = "") -> Iterator[N
 
 
 def translate(error: boto.ClientError, operation: str, key: str, bucket: str) -> StorageError:
-    """The error of a response: by its code, else by its HTTP status."""
+    """The error of a response that botocore read."""
     code = str(error.response.get("Error", {}).get("Code", ""))
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    return error_of(code, status, operation, key, bucket)
+
+
+def transport_error(error: Exception, operation: str, key: str, bucket: str) -> Unavailable:
+    """No answer, or none that is whole."""
+    why = str(error) if isinstance(error, TransportError) else type(error).__name__
+    return Unavailable(
+        f"S3 {operation} {_where(bucket, key)}: the endpoint does not answer "
+        f"({why}); check endpoint, region and network",
+        backend="s3",
+        operation=operation,
+        key=key,
+    )
+
+
+def error_of(code: str, status: int, operation: str, key: str, bucket: str) -> StorageError:
+    """The error of a response: by its code, else by its HTTP status."""
     kind = _BY_CODE.get(code) or _BY_STATUS.get(status) or StorageError
     if code == "InvalidRequest" and operation == "CopyObject":
         # "Illegal copy onto itself without a change": the server ignores storage classes.
@@ -156,12 +169,14 @@ def translate(error: boto.ClientError, operation: str, key: str, bucket: str) ->
     else:
         advice = _ADVICE.get(kind, "the request failed")
     shown = code if code.isalnum() else str(status)
-    return kind(
+    error = kind(
         f"S3 {operation} {_where(bucket, key)}: {advice} ({shown})",
         backend="s3",
         operation=operation,
         key=key,
     )
+    error.code = code
+    return error
 
 
 def _where(bucket: str, key: str) -> str:
@@ -171,8 +186,8 @@ def _where(bucket: str, key: str) -> str:
 class Body(io.RawIOBase):
     """A response body whose errors are ours."""
 
-    def __init__(self, body: Any, name: str, bucket: str) -> None:
-        self._body, self._name, self._bucket = body, name, bucket
+    def __init__(self, response: Response, name: str, bucket: str) -> None:
+        self._response, self._name, self._bucket = response, name, bucket
 
     def readable(self) -> bool:
         """Always."""
@@ -180,10 +195,12 @@ class Body(io.RawIOBase):
 
     def read(self, size: int = -1, /) -> bytes:
         """Read on. Raises Unavailable when the connection breaks."""
-        with translated("GetObject", self._name, bucket=self._bucket):
-            return bytes(self._body.read(None if size < 0 else size))
+        try:
+            return self._response.read(size)
+        except TransportError as error:
+            raise transport_error(error, "GetObject", self._name, self._bucket) from error
 
     def close(self) -> None:
         """Drop the connection unless it was read to its end."""
-        self._body.close()
+        self._response.close()
         super().close()

@@ -1,26 +1,64 @@
-"""Multipart uploads and multipart copies: bounded memory, aborted when anything fails."""
+"""Multipart uploads and multipart copies: parts in parallel, bounded memory, no orphans."""
 
 import math
-from collections import deque
+import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any, BinaryIO, TypeVar
+from dataclasses import dataclass, field
+from typing import BinaryIO
+from xml.sax.saxutils import escape
 
-from cloudflux.errors import CloudFluxError, IntegrityError
-from cloudflux.storage.digests import Digests, hex_to_base64
+from cloudflux.errors import CloudFluxError, IntegrityError, ObjectNotFound, PreconditionFailed
+from cloudflux.storage.digests import (
+    Digests,
+    base64_to_hex,
+    combine_crcs,
+    crc_hex,
+    crc_of,
+    digest_bytes,
+    hex_to_base64,
+)
+from cloudflux.storage.interface import Pieces
 from cloudflux.storage.keys import printable
-from cloudflux.storage.s3_errors import translated
-
-T = TypeVar("T")
+from cloudflux.storage.s3_attributes import unquote_etag
+from cloudflux.storage.s3_sign import quote_path
+from cloudflux.storage.s3_wire import Answer, Wire, parse_xml
 
 MIB = 1 << 20
-PART_BYTES = 16 * MIB
+PART_BYTES = 8 * MIB
 COPY_PART_BYTES = 512 * MIB
 MAX_PARTS = 10_000
-PARALLEL_PARTS = 3
-PARALLEL_BYTES = 256 * MIB
-"""Parts in memory at a time take no more than this, apart from a single larger part."""
+PARALLEL_PARTS = 4
+PARALLEL_BYTES = 64 * MIB
+"""Parts of an object in memory at a time take no more than this, apart from one larger part."""
+CRC = "crc64nvme"
+_CRC_HEADER = f"x-amz-checksum-{CRC}"
+_PARTS_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part as the server holds it."""
+
+    number: int
+    etag: str
+    size_bytes: int
+    crc: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Where an upload goes, and on what conditions it is completed."""
+
+    wire: Wire
+    bucket: str
+    name: str
+    headers: Mapping[str, str]
+    conditions: Mapping[str, str]
+    verifies: bool
+    """The server refuses a part whose CRC is wrong; else MD5 is sent too."""
+    known: dict[int, Part] = field(default_factory=dict)
 
 
 def part_bytes(size_bytes: int, least_bytes: int) -> int:
@@ -29,67 +67,92 @@ def part_bytes(size_bytes: int, least_bytes: int) -> int:
     return max(least_bytes, math.ceil(needed / MIB) * MIB)
 
 
-def upload(
-    client: Any,
-    bucket: str,
-    key: str,
-    stream: BinaryIO,
-    size_bytes: int,
-    *,
-    arguments: Mapping[str, Any],
-    conditions: Mapping[str, str],
-    sha256: str | None,
-) -> tuple[dict[str, Any], Digests]:
+def upload_stream(
+    upload: Upload, stream: BinaryIO, size_bytes: int, *, sha256: str | None
+) -> tuple[Answer, Mapping[str, str]]:
     """Send a stream in parts; returns the server's answer and the digests of what was sent."""
-    digests = Digests()
+    digests = Digests({CRC, "sha256"})
     length = part_bytes(size_bytes, PART_BYTES)
 
-    def send(upload_id: str) -> list[dict[str, Any]]:
-        bodies = _parts(stream, length, digests)
+    def bodies() -> Iterator[Callable[[], bytes]]:
+        while body := read_exactly(stream, length):
+            digests.update(body)
+            yield lambda body=body: body  # type: ignore[misc]
 
-        def part(number: int, body: bytes) -> dict[str, Any]:
-            return _upload_part(client, bucket, key, upload_id, number, body)
+    with _begun(upload) as (upload_id, _):
+        parts = _send_parts(upload, upload_id, bodies(), length)
+        require_announced(upload.name, digests, size_bytes, sha256)
+        return _complete(upload, upload_id, parts), digests.hex()
 
-        return _in_parallel(part, bodies, length)
 
-    def finish() -> dict[str, Any]:
-        require_announced(key, digests, size_bytes, sha256)
-        return {"ChecksumCRC64NVME": hex_to_base64(digests.hex()["crc64nvme"])}
+def upload_pieces(
+    upload: Upload,
+    pieces: Pieces,
+    *,
+    length: int,
+    upload_id: str | None,
+    begun: Callable[[str], None],
+) -> tuple[Answer, Mapping[str, str]]:
+    """Send an object's pieces as parts, in any order; parts that the server holds are kept."""
+    known = _held_parts(upload, upload_id, pieces.size_bytes, length) if upload_id else None
+    if known is None:
+        upload_id = _create(upload)
+        begun(upload_id)
+    assert upload_id is not None  # noqa: S101  (made above)
+    upload.known.update(known or {})
 
-    return _multipart(client, bucket, key, arguments, conditions, send, finish), digests
+    def bodies() -> Iterator[Callable[[], bytes]]:
+        for start in range(0, pieces.size_bytes, length):
+            span = min(length, pieces.size_bytes - start)
+            yield lambda start=start, span=span: pieces.read(start, span)  # type: ignore[misc]
+
+    # Not aborted when the connection fails: the next attempt goes on with the parts that are
+    # there, and what nobody continues is aborted by the sweep.
+    try:
+        parts = _send_parts(upload, upload_id, bodies(), length)
+        answer = _complete(upload, upload_id, parts)
+    except (PreconditionFailed, ObjectNotFound, IntegrityError):
+        abort(upload, upload_id)
+        raise
+    return answer, {CRC: _whole_crc(parts)}
 
 
 def copy(
-    client: Any,
-    bucket: str,
-    key: str,
-    size_bytes: int,
-    *,
-    version: str,
-    arguments: Mapping[str, Any],
-    conditions: Mapping[str, str],
-) -> dict[str, Any]:
-    """Copy an object onto itself in parts, server side, each part only from `version`."""
+    upload: Upload, source_bucket: str, source_name: str, size_bytes: int, *, version: str
+) -> Answer:
+    """Copy an object in parts, server side, each part only from `version`."""
     length = part_bytes(size_bytes, min(COPY_PART_BYTES, max(5 * MIB, size_bytes // 2)))
+    starts = range(0, size_bytes, length)
 
-    def send(upload_id: str) -> list[dict[str, Any]]:
-        def part(number: int, start: int) -> dict[str, Any]:
-            end = min(start + length, size_bytes) - 1
-            with translated("UploadPartCopy", key, bucket=bucket):
-                answer = client.upload_part_copy(
-                    Bucket=bucket,
-                    Key=key,
-                    UploadId=upload_id,
-                    PartNumber=number,
-                    CopySource={"Bucket": bucket, "Key": key},
-                    CopySourceIfMatch=version,
-                    CopySourceRange=f"bytes={start}-{end}",
-                )
-            return _part_entry(number, answer["CopyPartResult"])
+    def part(number: int, upload_id: str) -> Part:
+        start = (number - 1) * length
+        end = min(start + length, size_bytes) - 1
+        answer = upload.wire.call(
+            "UploadPartCopy",
+            "PUT",
+            upload.bucket,
+            upload.name,
+            query={"partNumber": str(number), "uploadId": upload_id},
+            headers={
+                "x-amz-copy-source": f"/{source_bucket}/{quote_path(source_name)}",
+                "x-amz-copy-source-if-match": f'"{version}"',
+                "x-amz-copy-source-range": f"bytes={start}-{end}",
+            },
+        )
+        found = answer.xml()
+        crc = found.get("ChecksumCRC64NVME")
+        return Part(
+            number,
+            unquote_etag(found["ETag"]),
+            end - start + 1,
+            int(base64_to_hex(crc), 16) if crc else None,
+        )
 
-        return _in_parallel(part, iter(range(0, size_bytes, length)), 0)
-
-    return _multipart(client, bucket, key, arguments, conditions, send, dict)
+    with _begun(upload, with_checksum=False) as (upload_id, _):
+        with ThreadPoolExecutor(PARALLEL_PARTS, "s3-part") as pool:
+            work = [pool.submit(part, n + 1, upload_id) for n in range(len(starts))]
+            parts = [future.result() for future in work]
+        return _complete(upload, upload_id, parts, with_checksum=False)
 
 
 def require_announced(key: str, digests: Digests, size_bytes: int, sha256: str | None) -> None:
@@ -103,99 +166,199 @@ def require_announced(key: str, digests: Digests, size_bytes: int, sha256: str |
         raise IntegrityError(f"{printable(key)}: the bytes are not those expected (sha256)")
 
 
-def _multipart(
-    client: Any,
-    bucket: str,
-    key: str,
-    arguments: Mapping[str, Any],
-    conditions: Mapping[str, str],
-    send: Callable[[str], list[dict[str, Any]]],
-    finish: Callable[[], dict[str, Any]],
-) -> dict[str, Any]:
-    where = {"Bucket": bucket, "Key": key}
-    with translated("CreateMultipartUpload", key, bucket=bucket):
-        created = client.create_multipart_upload(
-            **where, **arguments, ChecksumAlgorithm="CRC64NVME", ChecksumType="FULL_OBJECT"
-        )
-    where["UploadId"] = created["UploadId"]
-    try:
-        parts = send(created["UploadId"])
-        checksum = finish()
-        with translated("CompleteMultipartUpload", key, bucket=bucket):
-            answer: dict[str, Any] = client.complete_multipart_upload(
-                **where,
-                **conditions,
-                **checksum,
-                ChecksumType="FULL_OBJECT",
-                MultipartUpload={"Parts": parts},
-            )
-    except BaseException:
-        # Whatever stopped us, the parts cost money until they are dropped; a failure to drop
-        # them is found later by `uploads`.
-        with suppress(CloudFluxError), translated("AbortMultipartUpload", key, bucket=bucket):
-            client.abort_multipart_upload(**where)
-        raise
-    return answer
-
-
-def _parts(stream: BinaryIO, length: int, digests: Digests) -> Iterator[bytes]:
-    while body := read_exactly(stream, length):
-        digests.update(body)
-        yield body
-
-
 def read_exactly(stream: BinaryIO, length: int) -> bytes:
     """Read `length` bytes, less only at the end of the stream."""
-    chunks = []
-    missing = length
+    first = stream.read(length)
+    if len(first) == length or not first:
+        return first
+    chunks = [first]
+    missing = length - len(first)
     while missing and (chunk := stream.read(missing)):
         chunks.append(chunk)
         missing -= len(chunk)
     return b"".join(chunks)
 
 
-def _in_parallel(
-    work: Callable[[int, T], dict[str, Any]], items: Iterator[T], length: int
-) -> list[dict[str, Any]]:
-    """Results in order; no more items are taken from the iterator than are worked on."""
-    width = max(1, min(PARALLEL_PARTS, PARALLEL_BYTES // length)) if length else PARALLEL_PARTS
-    running: deque[Future[dict[str, Any]]] = deque()
-    results = []
-    with ThreadPoolExecutor(width, thread_name_prefix="s3-part") as pool:
-        try:
-            for number, item in enumerate(items, start=1):
-                if len(running) == width:
-                    results.append(running.popleft().result())
-                running.append(pool.submit(work, number, item))
-            results.extend(future.result() for future in running)
-        except BaseException:
-            for future in running:
-                future.cancel()
-            raise
-    return results
+class _begun:  # noqa: N801  (reads as a word where it is used)
+    """A new upload, aborted when the block fails."""
+
+    def __init__(self, upload: Upload, *, with_checksum: bool = True) -> None:
+        self._upload, self._with_checksum = upload, with_checksum
+        self._id = ""
+
+    def __enter__(self) -> tuple[str, Upload]:
+        self._id = _create(self._upload, with_checksum=self._with_checksum)
+        return self._id, self._upload
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if kind is None:
+            return
+        # Whatever stopped us, the parts cost money until they are dropped; a failure to drop
+        # them is found later by `uploads`.
+        with suppress(CloudFluxError):
+            abort(self._upload, self._id)
 
 
-def _upload_part(
-    client: Any, bucket: str, key: str, upload_id: str, number: int, body: bytes
-) -> dict[str, Any]:
-    digests = Digests()
-    digests.update(body)
-    with translated("UploadPart", key, bucket=bucket):
-        answer = client.upload_part(
-            Bucket=bucket,
-            Key=key,
-            UploadId=upload_id,
-            PartNumber=number,
-            Body=body,
-            ContentMD5=hex_to_base64(digests.hex()["md5"]),
-            ChecksumAlgorithm="CRC64NVME",
-            ChecksumCRC64NVME=hex_to_base64(digests.hex()["crc64nvme"]),
+def abort(upload: Upload, upload_id: str) -> None:
+    """Drop an upload and its parts; absent is not an error."""
+    with suppress(ObjectNotFound):
+        upload.wire.call(
+            "AbortMultipartUpload",
+            "DELETE",
+            upload.bucket,
+            upload.name,
+            query={"uploadId": upload_id},
         )
-    return _part_entry(number, answer)
 
 
-def _part_entry(number: int, answer: Mapping[str, Any]) -> dict[str, Any]:
-    entry = {"PartNumber": number, "ETag": answer["ETag"]}
-    if "ChecksumCRC64NVME" in answer:
-        entry["ChecksumCRC64NVME"] = answer["ChecksumCRC64NVME"]
-    return entry
+def _create(upload: Upload, *, with_checksum: bool = True) -> str:
+    checksum = {
+        "x-amz-checksum-algorithm": CRC.upper(),
+        "x-amz-checksum-type": "FULL_OBJECT",
+    }
+    answer = upload.wire.call(
+        "CreateMultipartUpload",
+        "POST",
+        upload.bucket,
+        upload.name,
+        query={"uploads": ""},
+        headers={**upload.headers, **(checksum if with_checksum else {})},
+    )
+    return answer.xml()["UploadId"]
+
+
+def _complete(
+    upload: Upload, upload_id: str, parts: list[Part], *, with_checksum: bool = True
+) -> Answer:
+    checksum = {}
+    if with_checksum:
+        checksum = {
+            _CRC_HEADER: hex_to_base64(_whole_crc(parts)),
+            "x-amz-checksum-type": "FULL_OBJECT",
+        }
+    body = "".join(_part_xml(part) for part in parts)
+    answer = upload.wire.call(
+        "CompleteMultipartUpload",
+        "POST",
+        upload.bucket,
+        upload.name,
+        query={"uploadId": upload_id},
+        headers={"content-type": "application/xml", **upload.conditions, **checksum},
+        body=f"<CompleteMultipartUpload>{body}</CompleteMultipartUpload>".encode(),
+    )
+    found = answer.xml()
+    if "ETag" not in found:
+        # A failure after the first byte of a 200: documented for this operation.
+        raise IntegrityError(f"{printable(upload.name)}: the server did not complete the upload")
+    headers = {"etag": found["ETag"], **answer.headers}
+    if "ChecksumCRC64NVME" in found:
+        headers[_CRC_HEADER] = found["ChecksumCRC64NVME"]
+        headers["x-amz-checksum-type"] = found.get("ChecksumType", "")
+    return Answer(answer.status, headers, answer.body)
+
+
+def _part_xml(part: Part) -> str:
+    crc = ""
+    if part.crc is not None:
+        crc = f"<ChecksumCRC64NVME>{_crc_base64(part.crc)}</ChecksumCRC64NVME>"
+    etag = escape(f'"{part.etag}"')
+    return f"<Part><PartNumber>{part.number}</PartNumber><ETag>{etag}</ETag>{crc}</Part>"
+
+
+def _send_parts(
+    upload: Upload, upload_id: str, bodies: Iterator[Callable[[], bytes]], length: int
+) -> list[Part]:
+    """Parts in order; no more bodies are taken from the iterator than are worked on."""
+    parts = dict(upload.known)
+    failures: list[BaseException] = []
+    lock, numbered = threading.Lock(), enumerate(bodies, start=1)
+
+    def work() -> None:
+        while not failures:
+            try:
+                with lock:
+                    number, body = next(numbered, (0, None))
+                if body is None:
+                    return
+                if number not in parts:
+                    parts[number] = _upload_part(upload, upload_id, number, body())
+            except BaseException as error:  # noqa: BLE001  (raised again below)
+                failures.append(error)
+
+    width = max(1, min(PARALLEL_PARTS, PARALLEL_BYTES // length))
+    threads = [threading.Thread(target=work, name="s3-part") for _ in range(width - 1)]
+    for thread in threads:
+        thread.start()
+    work()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+    return [parts[number] for number in sorted(parts)]
+
+
+def _upload_part(upload: Upload, upload_id: str, number: int, body: bytes) -> Part:
+    crc = crc_of(CRC, body)
+    headers = {_CRC_HEADER: _crc_base64(crc), "x-amz-sdk-checksum-algorithm": CRC.upper()}
+    if not upload.verifies:
+        headers["content-md5"] = hex_to_base64(digest_bytes(body, {"md5"})["md5"])
+    answer = upload.wire.call(
+        "UploadPart",
+        "PUT",
+        upload.bucket,
+        upload.name,
+        query={"partNumber": str(number), "uploadId": upload_id},
+        headers=headers,
+        body=body,
+    )
+    return Part(number, unquote_etag(answer.headers["etag"]), len(body), crc)
+
+
+def _held_parts(
+    upload: Upload, upload_id: str, size_bytes: int, length: int
+) -> dict[int, Part] | None:
+    """The parts of an upload that are as we would send them; None when the upload is gone."""
+    held: dict[int, Part] = {}
+    marker = ""
+    while True:
+        query = {"uploadId": upload_id, "max-parts": str(_PARTS_PAGE)}
+        if marker:
+            query["part-number-marker"] = marker
+        try:
+            answer = upload.wire.call("ListParts", "GET", upload.bucket, upload.name, query=query)
+        except ObjectNotFound:
+            return None
+        truncated = False
+        for child in parse_xml(answer.body):
+            tag = child.tag.rpartition("}")[2]
+            if tag == "Part":
+                fields = {one.tag.rpartition("}")[2]: one.text or "" for one in child}
+                part = _listed_part(fields)
+                expected = min(length, size_bytes - (part.number - 1) * length)
+                if part.crc is not None and part.size_bytes == expected:
+                    held[part.number] = part
+            elif tag == "IsTruncated":
+                truncated = (child.text or "").strip() == "true"
+            elif tag == "NextPartNumberMarker":
+                marker = child.text or ""
+        if not truncated:
+            return held
+
+
+def _listed_part(fields: Mapping[str, str]) -> Part:
+    crc = fields.get("ChecksumCRC64NVME")
+    return Part(
+        int(fields["PartNumber"]),
+        unquote_etag(fields["ETag"]),
+        int(fields["Size"]),
+        int(base64_to_hex(crc), 16) if crc else None,
+    )
+
+
+def _whole_crc(parts: list[Part]) -> str:
+    pairs = [(part.crc, part.size_bytes) for part in parts]
+    return crc_hex(CRC, combine_crcs(CRC, [(crc or 0, size) for crc, size in pairs]))
+
+
+def _crc_base64(crc: int) -> str:
+    return hex_to_base64(crc_hex(CRC, crc))

@@ -1,0 +1,250 @@
+"""Requests to an S3 endpoint: addressed, signed, repeated with jitter, and their errors ours."""
+
+import hashlib
+import random
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+from xml.etree import ElementTree
+
+from cloudflux.errors import CredentialsInvalid, StorageError
+from cloudflux.storage.http_client import Pool, Response, TransportError
+from cloudflux.storage.s3_errors import error_of, transport_error
+from cloudflux.storage.s3_sign import (
+    EMPTY_SHA256,
+    UNSIGNED,
+    Keys,
+    Signer,
+    quote_path,
+    quote_query,
+)
+
+ATTEMPTS = 3
+FIRST_WAIT_SECONDS = 0.2
+LONGEST_WAIT_SECONDS = 20.0
+ERROR_BYTES = 64 << 10
+_REPEATED = frozenset({429, 500, 502, 503, 504})
+_REPEATED_CODES = frozenset(
+    {
+        "RequestTimeout",
+        "OperationAborted",
+        # what left us was whole: the wire changed it
+        "BadDigest",
+        "XAmzContentSHA256Mismatch",
+        "XAmzContentChecksumMismatch",
+    }
+)
+_CODE = re.compile(rb"<Code>([A-Za-z0-9.]{1,64})</Code>")
+_AMAZON = re.compile(r"\.amazonaws\.com(\.cn)?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def xml(self) -> dict[str, str]:
+        """The elements below the root that hold only text, by local name."""
+        return {_local(child.tag): child.text or "" for child in parse_xml(self.body)}
+
+
+class Wire:
+    """One endpoint and identity; thread-safe."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        region: str,
+        keys: Callable[[], Keys],
+        *,
+        user_agent: str,
+        ca_file: str | None = None,
+        wait: Callable[[float], object] = time.sleep,
+    ) -> None:
+        """`keys` is asked for every request, so that rotated ones count at once."""
+        self.endpoint, self.region = endpoint, region
+        parts = urlsplit(endpoint)
+        self._scheme, self._host = parts.scheme, parts.netloc
+        self._base = parts.path.rstrip("/")
+        self._virtual = _AMAZON.search(parts.hostname or "") is not None
+        self._keys, self._user_agent, self._ca_file = keys, user_agent, ca_file
+        self._wait = wait
+        self._pools: dict[str, Pool] = {}
+        self._signers: dict[str, Signer] = {}
+        self._regions: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def call(
+        self,
+        operation: str,
+        method: str,
+        bucket: str,
+        key: str = "",
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | memoryview = b"",
+        sha256: str | None = None,
+        repeat: bool = True,
+    ) -> Answer:
+        """Ask, and read the whole answer. Raises errors of `cloudflux.errors`."""
+        response = self.stream(
+            operation, method, bucket, key, query=query, headers=headers, body=body,
+            sha256=sha256, repeat=repeat,
+        )  # fmt: skip
+        try:
+            return Answer(response.status, response.headers, response.read())
+        except TransportError as error:
+            raise transport_error(error, operation, key, bucket) from error
+
+    def stream(
+        self,
+        operation: str,
+        method: str,
+        bucket: str,
+        key: str = "",
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | memoryview = b"",
+        sha256: str | None = None,
+        repeat: bool = True,
+    ) -> Response:
+        """Ask, and return the answer with its body unread.
+
+        `sha256` of the body, as hex, is signed; without one the body is not signed: then a
+        checksum among the headers must protect it. Throttled and failed requests are repeated
+        here and nowhere else in this module's callers.
+        """
+        payload = sha256 or (UNSIGNED if len(body) else EMPTY_SHA256)
+        for attempt in range(1, ATTEMPTS + 1):
+            last = attempt == ATTEMPTS or not repeat
+            try:
+                response = self._send(
+                    method, bucket, key, query or {}, headers or {}, body, payload
+                )
+            except TransportError as error:
+                if last:
+                    raise transport_error(error, operation, key, bucket) from error
+                self._wait(_jittered(attempt))
+                continue
+            if response.status < 300:
+                return response
+            code = _code_of(response)
+            if self._learn_region(bucket, response):
+                continue
+            if last or not (response.status in _REPEATED or code in _REPEATED_CODES):
+                raise error_of(code, response.status, operation, key, bucket)
+            self._wait(_wait_seconds(response, attempt))
+        raise StorageError(f"S3 {operation} s3://{bucket}: the bucket's region is not found")
+
+    def close(self) -> None:
+        """Drop kept connections."""
+        for pool in list(self._pools.values()):
+            pool.close()
+
+    def _send(
+        self,
+        method: str,
+        bucket: str,
+        key: str,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        body: bytes | memoryview,
+        payload: str,
+    ) -> Response:
+        region = self._regions.get(bucket, self.region)
+        host, path = self._address(bucket, key, region)
+        sent = {"host": host, **headers, "user-agent": self._user_agent}
+        asked = quote_query(query) if query else ""
+        self._signer(region).sign(self._keys(), method, path, asked, sent, payload)
+        target = f"{path}?{asked}" if asked else path
+        return self._pool(host).request(method, target, sent, body)
+
+    def _address(self, bucket: str, key: str, region: str) -> tuple[str, str]:
+        path = quote_path(key)
+        if not self._virtual or "." in bucket:
+            return self._host, f"{self._base}/{bucket}/{path}" if path else f"{self._base}/{bucket}"
+        host = self._host if region == self.region else self._host.replace(self.region, region)
+        return f"{bucket}.{host}", f"/{path}"
+
+    def _signer(self, region: str) -> Signer:
+        signer = self._signers.get(region)
+        if signer is None:
+            signer = self._signers.setdefault(region, Signer(region))
+        return signer
+
+    def _pool(self, host: str) -> Pool:
+        pool = self._pools.get(host)
+        if pool is None:
+            with self._lock:
+                pool = self._pools.get(host)
+                if pool is None:
+                    pool = Pool(f"{self._scheme}://{host}", ca_file=self._ca_file)
+                    self._pools[host] = pool
+        return pool
+
+    def _learn_region(self, bucket: str, response: Response) -> bool:
+        """Whether the answer says that the bucket is elsewhere, which is then remembered."""
+        told = response.headers.get("x-amz-bucket-region")
+        if response.status not in (301, 307, 400) or not told:
+            return False
+        if told == self._regions.get(bucket, self.region):
+            return False
+        self._regions[bucket] = told
+        return True
+
+
+def payload_sha256(body: bytes | memoryview) -> str:
+    """The digest that is signed in place of the body."""
+    return hashlib.sha256(body).hexdigest()
+
+
+def no_keys() -> Keys:
+    """Raise: nothing names an identity."""
+    raise CredentialsInvalid(
+        "S3: no credentials are found for the operator's own identity; "
+        "set credentialsSecretRef or give the operator a role",
+        backend="s3",
+    )
+
+
+def parse_xml(body: bytes) -> ElementTree.Element:
+    """An answer's document. Raises StorageError when it is none."""
+    try:
+        # expat refuses entities that grow without bound, and resolves no external ones
+        return ElementTree.fromstring(body)  # noqa: S314
+    except ElementTree.ParseError:
+        raise StorageError("S3: the answer is no XML; is the endpoint an S3 server?") from None
+
+
+def _local(tag: str) -> str:
+    return tag.rpartition("}")[2]
+
+
+def _code_of(response: Response) -> str:
+    try:
+        body = response.read(ERROR_BYTES)
+    except TransportError:
+        return ""
+    response.close()
+    found = _CODE.search(body)
+    return found.group(1).decode("ascii") if found else ""
+
+
+def _jittered(attempt: int) -> float:
+    longest = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 4**attempt)
+    return random.uniform(FIRST_WAIT_SECONDS / 2, longest)  # noqa: S311  (no secret)
+
+
+def _wait_seconds(response: Response, attempt: int) -> float:
+    told = response.headers.get("retry-after", "")
+    if told.isdigit():
+        return min(float(told), LONGEST_WAIT_SECONDS) + random.uniform(0, 0.5)  # noqa: S311
+    return _jittered(attempt)
