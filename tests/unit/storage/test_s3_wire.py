@@ -37,7 +37,10 @@ class Scripted:
 
     def _serve(self) -> None:
         for answers in self._connections:
-            connection, _ = self._listener.accept()
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return  # closed: nobody asked
             with connection, connection.makefile("rb") as reader:
                 for answer in answers:
                     self.requests.append(self._request(reader))
