@@ -6,6 +6,7 @@ million objects need no day-by-day replay.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -49,3 +50,21 @@ def _geometric(ratio: Array, first: Array, last: float) -> Array:
     safe = np.where(near_one, 1.0, gap)
     total = (ratio**first - ratio ** np.maximum(last, first)) / safe
     return np.where(near_one, count, total)
+
+
+def steps_by_day(
+    reads: npt.NDArray[Any], idle_days: Array, thresholds: Sequence[int]
+) -> npt.NDArray[np.int8]:
+    """Replay the rule exactly: the step that each object (row) is billed on, on each day (column).
+
+    The clock shows the days since the last read or, with `idle_days` 0, since the entry. A read
+    brings the object to the first step at once, so that its day is billed there.
+    """
+    clock = np.asarray(idle_days, dtype=np.float64).copy()
+    steps = np.zeros(reads.shape, dtype=np.int8)
+    for day in range(reads.shape[1]):
+        clock = np.where(reads[:, day] > 0, 0.0, clock)
+        for limit in thresholds:
+            steps[:, day] += clock >= limit
+        clock += 1.0
+    return steps

@@ -17,6 +17,7 @@ Array = npt.NDArray[np.float64]
 COPY_PART_BYTES = 512 * 2**20
 """Above the largest single copy a copy is made in parts, each billed as a write."""
 SINGLE_COPY_BYTES = 5 * 2**30
+_COPIES_IN_PARTS = frozenset({"s3", "r2"})
 
 
 def storage_per_month(
@@ -91,20 +92,43 @@ def early_deletion(table: PriceTable, name: str, size_bytes: Array, days_in_clas
 def class_change(
     table: PriceTable, source: str, target: str, size_bytes: Array, days_in_class: Array
 ) -> Array:
-    """Price one change of class in place.
+    """Price one change of class in place, where the store makes it at our request.
 
-    Write or transition at the target; retrieval, restore and early deletion at the source.
-    Where the change is a copy it reads the source.
+    | provider | down | up |
+    |---|---|---|
+    | S3, R2, GCS (a copy onto itself) | write at the target, retrieval at the source | the same |
+    | Azure (Set Blob Tier) | one write at the target | one read and retrieval at the source |
+
+    Each also bills early deletion, and a restore where the source is archived. What leaves an
+    automatic class may bill a write of its own (Azure Smart tier: a Cool write).
     """
     if table.class_name(source) == table.class_name(target) and table.provider != "file":
         return np.zeros(size_bytes.shape)
-    fee = "put_per_1k" if table.class_change == "copy" else "transition_in_per_1k"
-    writes = _writes(size_bytes) * table.figure(target, fee) / 1000
-    per_gb = table.figure(source, "retrieval_per_gb")
-    fees = writes + per_gb * size_bytes / BYTES_PER_GB
+    retrieval = table.figure(source, "retrieval_per_gb") * size_bytes / BYTES_PER_GB
+    if table.class_change == "copy":
+        fees = retrieval + entry(table, target, size_bytes)
+    elif goes_down(table, source, target) or table.prices(target).automatic_min_bytes is not None:
+        fees = entry(table, target, size_bytes)
+    else:
+        fees = retrieval + table.figure(source, "get_per_1k") / 1000
+    per_1k = table.limit(source, "leaving_put_per_1k")
     if table.prices(source).archived:
-        fees = fees + table.limit(source, "restore_request_per_1k") / 1000
-    return fees + early_deletion(table, source, size_bytes, days_in_class)
+        per_1k += table.limit(source, "restore_request_per_1k")
+    return fees + per_1k / 1000 + early_deletion(table, source, size_bytes, days_in_class)
+
+
+def entry(table: PriceTable, name: str, size_bytes: Array) -> Array:
+    """Price the request that puts an object into a class from a class that bills nothing."""
+    if table.class_change != "copy":
+        return np.full(size_bytes.shape, table.figure(name, "transition_in_per_1k") / 1000)
+    writes = _writes(size_bytes) if table.provider in _COPIES_IN_PARTS else 1.0
+    return np.broadcast_to(writes * table.figure(name, "put_per_1k") / 1000, size_bytes.shape)
+
+
+def goes_down(table: PriceTable, source: str, target: str) -> bool:
+    """Tell whether the target is rented for less than the source: a colder tier."""
+    rent = "storage_per_gb_month"
+    return table.figure(target, rent) < table.figure(source, rent)
 
 
 def location_change(

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from cloudflux.api.common import Tier
 from cloudflux.api.dataset import Temperature
-from cloudflux.api.tieringpolicy import Guardrails, Rules, TieringPolicySpec
+from cloudflux.api.tieringpolicy import Guardrails, Rules, Strategy, TieringPolicySpec
 from cloudflux.brain import cost, words
 from cloudflux.brain.choose import Scene, choose
 from cloudflux.brain.classify import classify, data_set_temperature
@@ -16,10 +17,13 @@ from cloudflux.brain.demand import Demand, demand
 from cloudflux.brain.forecast import Forecast
 from cloudflux.brain.inputs import DataSet
 from cloudflux.brain.options import price_options
+from cloudflux.brain.plan import HORIZON_DAYS
 from cloudflux.brain.policy import (
+    Candidate,
     candidate,
     candidates,
     default_policy,
+    prune,
     with_policy_roots,
 )
 from cloudflux.brain.prices import DAYS_PER_MONTH, PriceTable, load_table, provider_of
@@ -70,6 +74,7 @@ def decide(
     temperature is Unknown and nothing moves colder.
     """
     provider = provider_of(data_set.uri, data_set.endpoint)
+    given = policy is not None
     policy = policy or default_policy(provider)
     table = load_table(provider, data_set.region, overlay)
     table = with_policy_roots(table, policy)
@@ -80,7 +85,7 @@ def decide(
     proven = data_set.fresh and _proven_days(data_set, wanted) >= rails.min_observed_days
     temperature, confidence = data_set_temperature(classes, size, fresh=proven)
     tiers = _tiers(table, policy, data_set, wanted)
-    options = candidates(table, policy) if policy else ()
+    options, left_out = _candidates(table, policy, size, chosen_by_us=not given)
     found: tuple[Recommended, ...] = ()
     why_not: str | None = words.no_tiers(provider)
     if policy and options and len(data_set.objects):
@@ -105,8 +110,22 @@ def decide(
         why_not=why_not,
         forecast=forecast,
         forecast_30d=_month_ahead(wanted, forecast),
-        warnings=(*table.warnings, *data_set.warnings),
+        warnings=(*table.warnings, *left_out, *data_set.warnings),
     )
+
+
+def _candidates(
+    table: PriceTable,
+    policy: TieringPolicySpec | None,
+    size_bytes: npt.NDArray[np.float64],
+    *,
+    chosen_by_us: bool,
+) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
+    found = candidates(table, policy) if policy else ()
+    if policy is None or policy.strategy is Strategy.RULES:
+        # A rule moves by temperature: it may ask for a class that never is the cheapest.
+        return found, ()
+    return prune(table, found, size_bytes, HORIZON_DAYS, chosen_by_us=chosen_by_us)
 
 
 def _tiers(

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from cloudflux.api.common import Tier
 from cloudflux.api.tieringpolicy import Guardrails, TieringPolicySpec, TierTarget
+from cloudflux.brain.ladder import dominated
 from cloudflux.brain.prices import PriceTable
 from cloudflux.errors import ConfigurationError
 
@@ -16,6 +17,8 @@ Mask = npt.NDArray[np.bool_]
 
 TIER_RANK = {Tier.HOT: 0, Tier.WARM: 1, Tier.COLD: 2}
 COLDER_MOVE_MIN_COVERAGE_PERCENT = 95.0
+_NOT_NEEDED = frozenset({"transition_in_per_1k"})
+"""Of defaults, which are classes of S3 and R2: their changes are copies."""
 _DEFAULT_S3 = {
     Tier.HOT: "STANDARD",
     Tier.WARM: "INTELLIGENT_TIERING",
@@ -72,6 +75,50 @@ def candidates(table: PriceTable, policy: TieringPolicySpec) -> tuple[Candidate,
             )
         found.append(candidate(table, name, policy))
     return tuple(found)
+
+
+def prune(
+    table: PriceTable,
+    found: tuple[Candidate, ...],
+    size_bytes: Array,
+    days: int,
+    *,
+    chosen_by_us: bool,
+) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
+    """Leave out classes that can't be the cheapest for objects of these sizes; say which.
+
+    A class is only held against candidates that every object may go to. Where the classes are
+    our defaults and not the policy's, one whose prices are unknown is left out too; otherwise
+    pricing it raises PriceUnknown.
+    """
+    kept, said = [], []
+    priced = [
+        each
+        for each in found
+        if not chosen_by_us or not set(table.unknown(each.name)) - _NOT_NEEDED
+    ]
+    for each in found:
+        if each not in priced:
+            said.append(
+                f"{each.name} is not considered: {table.unknown(each.name)[0]} is not known for "
+                f"{table.provider} in {table.region}"
+            )
+            continue
+        rivals = [o.name for o in priced if o is not each and _open_to_all(o)]
+        if each.name in dominated(table, [each.name, *rivals], size_bytes, days):
+            said.append(
+                f"{each.name} is not considered: at the prices of {table.region} another class "
+                "is cheaper for objects of these sizes, however often they are read"
+            )
+        else:
+            kept.append(each)
+    return tuple(kept), tuple(said)
+
+
+def _open_to_all(option: Candidate) -> bool:
+    """Tell whether only money decides who goes there, and not the temperature."""
+    hottest = TIER_RANK[option.tier] == 0
+    return not option.archived and (hottest or option.price_keeps_warm)
 
 
 def candidate(table: PriceTable, name: str, policy: TieringPolicySpec | None) -> Candidate:

@@ -3,7 +3,8 @@ from importlib import resources
 
 import pytest
 
-from cloudflux.brain.prices import PROVIDERS, load_table, provider_of
+from cloudflux.brain.price_table import RULES
+from cloudflux.brain.prices import PROVIDERS, load_table, provider_of, regions, table_name
 from cloudflux.errors import ConfigurationError, PriceUnknown
 
 
@@ -40,20 +41,20 @@ def test_an_unknown_class_is_an_error_that_says_where_to_add_it():
 
 
 def test_an_unlisted_region_is_an_error_that_says_how_to_overlay_it():
-    with pytest.raises(PriceUnknown, match=r'"eu-west-1": \{"like": "us-east-1"\}'):
-        load_table("s3", "eu-west-1")
+    with pytest.raises(PriceUnknown, match=r'"me-south-1": \{"like": "us-east-1"\}'):
+        load_table("s3", "me-south-1")
 
 
 def test_an_overlay_adds_a_region_and_changes_a_figure():
     overlay = {
         "s3": {
-            "eu-west-1": {
+            "me-south-1": {
                 "like": "us-east-1",
                 "classes": {"STANDARD": {"storage_per_gb_month": 0.0245}},
             }
         }
     }
-    table = load_table("s3", "eu-west-1", overlay)
+    table = load_table("s3", "me-south-1", overlay)
     assert table.figure("STANDARD", "storage_per_gb_month") == 0.0245
     assert table.figure("GLACIER_IR", "storage_per_gb_month") == 0.004
     assert any("overlay" in warning for warning in table.warnings)
@@ -100,3 +101,75 @@ def test_the_price_list_of_a_location():
     assert provider_of("file:///srv") == "file"
     with pytest.raises(ConfigurationError, match="ftp"):
         provider_of("ftp://host")
+
+
+ALL = [(provider, region) for provider in PROVIDERS for region in regions(provider)]
+
+
+@pytest.mark.parametrize(("provider", "region"), ALL)
+def test_every_region_has_its_own_prices_and_each_figure_its_source(provider, region):
+    path = resources.files("cloudflux.brain") / "price_tables" / f"{provider}.json"
+    sources = json.loads(path.read_text())["sources"]
+    table = load_table(provider, region)
+    assert table.region == region
+    assert table.figure(table.base_class, "storage_per_gb_month") > 0
+    for prices in table.classes.values():
+        for figure in prices.figures.values():
+            assert figure.value is None or figure.source in sources
+            dated = figure.as_of is not None
+            assert figure.value is None or dated or figure.source == "unverified"
+
+
+def test_a_region_shares_the_rules_of_a_class_and_none_of_its_prices():
+    first, other = load_table("s3", "us-east-1"), load_table("s3", "eu-central-1")
+    for name, prices in other.classes.items():
+        for key in RULES:
+            assert prices.figures.get(key) == first.classes[name].figures.get(key)
+    assert other.figure("STANDARD", "storage_per_gb_month") == 0.0245
+    with pytest.raises(PriceUnknown, match="restore_request_per_1k of GLACIER"):
+        other.figure("GLACIER", "restore_request_per_1k")
+    step = other.prices("INTELLIGENT_TIERING").automatic_steps[1]
+    with pytest.raises(
+        PriceUnknown, match=r"after_90d of INTELLIGENT_TIERING \(s3, eu-central-1\)"
+    ):
+        other.step_price("INTELLIGENT_TIERING", step)
+
+
+def test_an_overlay_for_an_unlisted_region_starts_without_prices():
+    overlay = {"s3": {"me-south-1": {"classes": {"STANDARD": {"storage_per_gb_month": 0.025}}}}}
+    table = load_table("s3", "me-south-1", overlay)
+    assert table.figure("STANDARD", "storage_per_gb_month") == 0.025
+    assert table.figure("STANDARD_IA", "min_storage_days") == 30
+    with pytest.raises(PriceUnknown, match="get_per_1k of STANDARD"):
+        table.figure("STANDARD", "get_per_1k")
+
+
+def test_an_overlay_sets_the_steps_of_an_automatic_class():
+    figures = {"storage_per_gb_month_after_90d": 0.005}
+    overlay = {"s3": {"eu-central-1": {"classes": {"INTELLIGENT_TIERING": figures}}}}
+    table = load_table("s3", "eu-central-1", overlay)
+    step = table.prices("INTELLIGENT_TIERING").automatic_steps[1]
+    assert table.step_price("INTELLIGENT_TIERING", step) == 0.005
+    assert "storage_per_gb_month_after_90d" not in table.unknown("INTELLIGENT_TIERING")
+
+
+@pytest.mark.parametrize(
+    ("overlay", "words"),
+    [
+        ({"s3": {"x": {"like": "nowhere"}}}, "nowhere"),
+        ({"s3": {"x": {"classses": {}}}}, "classses"),
+        ({"s3": {"x": {"classes": {"STANDARD": {"get_per_1k": {"source": "y"}}}}}}, "value"),
+        ({"s3": {"x": {"classes": {"STANDARD": {"get_per_1k": float("nan")}}}}}, "number"),
+        ({"s3": ["x"]}, "must map regions"),
+    ],
+)
+def test_an_overlay_that_cannot_be_meant_is_refused_in_words(overlay, words):
+    with pytest.raises((ConfigurationError, PriceUnknown), match=words):
+        load_table("s3", "x", overlay)
+
+
+def test_a_table_is_named_as_its_provider_is_called():
+    assert table_name("aws/us-east-1") == ("s3", "us-east-1")
+    assert table_name("gcp") == ("gcs", None)
+    with pytest.raises(PriceUnknown, match="alibaba"):
+        table_name("alibaba/x")
