@@ -38,6 +38,11 @@ class Settings(BaseSettings):
     scan_interval_seconds: int = Field(default=3600, ge=1, description="Least time between scans.")
     resync_seconds: int = Field(default=300, ge=1, description="Level-based resync, jittered.")
     plan_ttl_seconds: int = Field(default=86_400, ge=60, description="A shown plan holds so long.")
+    plan_tolerance_percent: int = Field(
+        default=10,
+        ge=0,
+        description="A plan is made, and approved, anew when the data grew by more since.",
+    )
     quiet_seconds: int = Field(default=2, ge=0, description="No change so long before a switch.")
     file_roots: dict[str, tuple[str, ...]] = Field(
         default_factory=dict,

@@ -172,3 +172,37 @@ def test_a_data_set_that_is_created_again_finds_its_data(
     world.wait_ready("books")
     assert world.status("datasets", "books")["location"]["uri"] == target.as_uri()
     assert "LocationAdopted" in wait_for("events", lambda: world.event_reasons("books"))
+
+
+def test_data_that_outgrew_its_approved_plan_is_planned_and_approved_anew(
+    start: Start, world: World, source: Path, tmp_path: Path
+) -> None:
+    fill(source, 20)
+    target = tmp_path / "data" / "target"
+    target.mkdir()
+    start(plan_tolerance_percent=10)
+    world.data_set("books", source.as_uri(), writers="Quiesced")
+    world.wait_ready("books")
+    world.job("move", "books", {"location": {"uri": target.as_uri()}}, requireApproval=True)
+    first = world.wait_phase("move", "AwaitingApproval")["plan"]["hash"]
+    content = fill(source, 23)
+    approve(world, "move", first)
+
+    def planned_anew() -> Any:
+        status = world.status("migrationjobs", "move")
+        waits = status.get("phase") == "AwaitingApproval"
+        return status if waits and status["plan"]["hash"] != first else None
+
+    status = wait_for("a new plan", planned_anew)
+    assert status["plan"]["objects"] == 23
+    assert world.condition("migrationjobs", "move", "Approved")["status"] == "False"
+    assert "PlanChanged" in wait_for("events", lambda: world.event_reasons("move"))
+    assert read_all(target) == {}, "nothing moves under the old approval"
+    approve(world, "move", status["plan"]["hash"])
+    world.wait_condition("migrationjobs", "move", "Succeeded", "True")
+    assert read_all(target) == content
+
+
+def approve(world: World, job: str, plan_hash: str) -> None:
+    body = {"spec": {"approval": plan_hash}}
+    world.api.patch("cloudflux.io/v1alpha1", "migrationjobs", job, body, world.namespace)

@@ -92,7 +92,11 @@ def request_of(
                 **common, price_overlay=runtime.price_overlay, now=now, **_selection(spec)
             )
         case "Copy":
-            return CopyRequest(**common, quiet_seconds=runtime.settings.quiet_seconds)
+            return CopyRequest(
+                **common,
+                quiet_seconds=runtime.settings.quiet_seconds,
+                tolerance_percent=runtime.settings.plan_tolerance_percent,
+            )
         case "Verify":
             return VerifyRequest(**common)
         case "Switch":
