@@ -16,9 +16,12 @@ from tests.integration.moving import (
     plan_and_move,
 )
 
+from cloudflux.api.dataset import Writers
 from cloudflux.api.migrationjob import VerifyMethod
 from cloudflux.api.tasks import Credentials, FindMarkerRequest, ProbeRequest, StoreRef
+from cloudflux.errors import PlanChanged
 from cloudflux.migration.steps import STOP_POINTS
+from cloudflux.storage.s3 import S3Store
 from cloudflux_dev.s3servers import S3Server, start_moto
 
 IN_PLACE_POINTS = [p for p in STOP_POINTS if p.startswith(("plan.", "copy.o", "copy.c", "verify."))]
@@ -158,6 +161,44 @@ def test_a_class_changes_in_place_whatever_step_is_killed(
     assert objects_in(client, bucket) == contents
     head = client.head_object(Bucket=bucket, Key="data/a/object 0")
     assert (head["ContentType"], head["Metadata"]["owner"]) == ("text/x-test", "me")
+
+
+@pytest.mark.parametrize("writers", [Writers.ACTIVE, Writers.APPEND_ONLY])
+def test_a_store_without_conditions_on_copies_needs_quiesced_writers(
+    tmp_path: Path, server: S3Server, bucket: str, writers: Writers
+) -> None:
+    put_objects(server.client(), bucket)
+    ref = s3_ref(server, bucket)
+    fields = {"target_class": "GLACIER_IR", "data_set_name": "books"}
+    move = Move(tmp_path, ref, ref, {**fields, "writers": writers})
+    (problem,) = move.plan().problems
+    assert "spec.writers: Quiesced on the DataSet books" in problem
+    assert not [key for key in objects_in(server.client(), bucket) if "cloudflux" in key]
+    assert Move(tmp_path, ref, ref, fields).plan().problems == ()
+    # The writers come back after the plan: nothing moves under it.
+    with pytest.raises(PlanChanged, match="quiesced"):
+        move.copy()
+    assert set(classes_in(server.client(), bucket).values()) == {"STANDARD"}
+
+
+def test_a_store_that_enforces_conditions_lets_writers_go_on(
+    tmp_path: Path, server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_objects(server.client(), bucket)
+    ref = s3_ref(server, bucket)
+    move = Move(tmp_path, ref, ref, {"target_class": "GLACIER_IR", "writers": Writers.ACTIVE})
+    measured: list[str] = []
+
+    def enforces(store: S3Store, key: str) -> tuple[bool, bool]:
+        measured.append(key)
+        return True, True
+
+    monkeypatch.setattr(S3Store, "enforces_copy_conditions", enforces)
+    assert move.plan().problems == ()
+    assert move.copy().objects_done == 5
+    assert measured
+    listed = server.client().list_objects_v2(Bucket=bucket)["Contents"]
+    assert not [one["Key"] for one in listed if "probe" in one["Key"]], "nothing is left behind"
 
 
 def test_an_object_written_since_the_plan_is_left_and_counted(

@@ -83,7 +83,7 @@ def test_approve_waits_for_a_person_and_then_changes_the_class_in_place(
     world: World, server: S3Server
 ) -> None:
     policy(world, "tier", "Approve")
-    data_set(world, server, "books")
+    data_set(world, server, "books", writers="Quiesced")
     ready = wait_for(
         "Secret missing", lambda: world.condition("datasets", "books", "Ready").get("reason")
         == "SecretNotFound" and world.condition("datasets", "books", "Ready"),
@@ -121,6 +121,17 @@ def test_approve_waits_for_a_person_and_then_changes_the_class_in_place(
         lambda: world.status("tieringpolicies", "tier").get("realisedSavingsPerMonth", "0") != "0",
         90,
     )
+
+
+def test_a_class_change_beside_writers_is_refused_where_the_store_holds_no_conditions(
+    world: World, server: S3Server
+) -> None:
+    secret(world, server, **{"cloudflux.io/credentials": "true"})
+    world.data_set("books", at(server, "s3://data/set"), writers="AppendOnly")
+    world.job("colder", "books", {"storageClass": "GLACIER_IR"}, selection={"prefix": "dead-00"})
+    found = world.wait_condition("migrationjobs", "colder", "Succeeded", "False")
+    assert found["reason"] == "PlanBlocked"
+    assert "spec.writers: Quiesced on the DataSet books" in found["message"]
 
 
 def test_two_policies_that_select_one_data_set_act_on_neither(

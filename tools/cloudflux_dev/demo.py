@@ -81,7 +81,9 @@ class Demo:
         self.say("Starting the operator …")
         self._start_operator(server)
         print(f"  log: {_short(HOME / 'operator.log')}")
-        self.say("Applying examples/ (endpoint, keys and directories set for this machine):")
+        self.say(
+            "Applying examples/ (endpoint, keys, directories and writers set for this machine):"
+        )
         self._apply(server)
         before = self._wait_for_decisions()
         watch = demo_show.watch_jobs(self.control_plane.kubeconfig)

@@ -139,8 +139,9 @@ def make_files(directory: Path) -> list[str]:
 def for_this_machine(path: Path, server: S3Server, directory: Path) -> str:
     """Return an example with this machine's values: endpoint, keys and directories.
 
-    Three things are set, and nothing else: `endpoint` of every s3:// location, the Secret's
-    keys, and file:///srv/storage → the demo's own directory.
+    Four things are set, and nothing else: `endpoint` of every s3:// location, the Secret's keys,
+    file:///srv/storage → the demo's own directory, and `writers: Quiesced` for the bucket: the
+    embedded server enforces no conditions on copies, and nobody writes to it while it runs.
     """
     text = path.read_text().replace(EXAMPLE_DIRECTORY, directory.as_uri())
     documents = list(yaml.safe_load_all(text))
@@ -152,6 +153,8 @@ def for_this_machine(path: Path, server: S3Server, directory: Path) -> str:
             }
         if document["kind"] == "DataSet":
             spec = document["spec"]
+            if spec["location"]["uri"].startswith("s3://"):
+                spec["writers"] = "Quiesced"
             locations = [spec["location"], *(s.get("logs") for s in spec["access"]["sources"])]
             for location in locations:
                 if location and location["uri"].startswith("s3://"):

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from cloudflux.api.migrationjob import VerifyMethod
 from cloudflux.api.tasks import CopyRequest, CopyResult, JobTask
-from cloudflux.errors import ObjectArchived, ObjectNotFound, PreconditionFailed
+from cloudflux.errors import ObjectArchived, ObjectNotFound, PlanChanged, PreconditionFailed
 from cloudflux.migration.checkpoint import Checkpoint, Moved
 from cloudflux.migration.plan import PlannedObject, load_plan, planned_objects
+from cloudflux.migration.plan_findings import unprotected
 from cloudflux.migration.session import Session
 from cloudflux.migration.streams import read_digests, run_parallel
 from cloudflux.migration.sweep import abort_uploads
@@ -18,6 +19,8 @@ def change_in_place(session: Session, request: CopyRequest) -> CopyResult:
     """Change what the plan lists; objects that changed or went since are left and counted."""
     plan = load_plan(session)
     session.source.check()
+    if unprotected(session, request):  # spec.writers was changed since the plan
+        raise PlanChanged("the data set's writers are not quiesced any more; a new plan is made")
     with Checkpoint(session.files.checkpoint) as checkpoint:
         if checkpoint.moved or checkpoint.intents:  # begun before: a kill may have left something
             abort_uploads(session)

@@ -39,6 +39,25 @@ def probe_conditions(store: Store) -> tuple[bool | None, bool | None]:
             store.delete(key)
 
 
+def protects_changes(store: Store) -> bool:
+    """Whether a change of class in place can't overwrite what somebody writes meanwhile.
+
+    What a store declares is measured where it can be: one scratch object below `.cloudflux/` is
+    written and removed. Raises the storage error when it can't be written.
+    """
+    capabilities = store.capabilities
+    declared = capabilities.conditional_copy_source and capabilities.conditional_copy_target
+    if not declared or not isinstance(store, CopyConditions):
+        return declared
+    key = f"{CONTROL_PREFIX}probe-{uuid.uuid4()}"
+    store.put(key, io.BytesIO(b"probe"), 5)
+    try:
+        return all(store.enforces_copy_conditions(key))
+    finally:
+        with suppress(CloudFluxError):
+            store.delete(key)
+
+
 def _refused(
     store: Store, key: str, *, if_absent: bool = False, if_version: str | None = None
 ) -> bool:
