@@ -39,7 +39,7 @@ def price_of(session: Session, request: PlanRequest, findings: Findings) -> Move
                 overlay=request.price_overlay,
             )
         )
-    return prices[0] if len(prices) == 1 else _sum(prices)
+    return prices[0] if len(prices) == 1 else sum_prices(prices)
 
 
 def _any_class(session: Session, request: PlanRequest) -> str:
@@ -48,7 +48,8 @@ def _any_class(session: Session, request: PlanRequest) -> str:
     return named or session.target.capabilities.storage_classes[0]
 
 
-def _sum(prices: list[MovePrice]) -> MovePrice:
+def sum_prices(prices: list[MovePrice]) -> MovePrice:
+    """Add up moves into several classes; the warnings of all, each once."""
     one_off = sum((one.one_off_cost for one in prices), start=prices[0].one_off_cost * 0)
     savings = sum((one.savings_per_month for one in prices), start=prices[0].savings_per_month * 0)
     return MovePrice(

@@ -8,7 +8,7 @@ import pytest
 
 from cloudflux.api.tasks import PlanRequest, StoreRef
 from cloudflux.brain.plan import MovePrice, payback_days
-from cloudflux.migration.plan import _sum
+from cloudflux.migration.plan_price import sum_prices
 from cloudflux.migration.selection import Reads, Selector
 from cloudflux.storage.interface import ObjectInfo
 
@@ -67,6 +67,6 @@ def test_moves_to_several_classes_pay_back_by_the_same_formula_as_one():
     def price(one_off, saved):
         return MovePrice(Decimal(one_off), Decimal(saved), None, "USD", "2026-11-21", ())
 
-    both = _sum([price("1.5", "1"), price("0.5", "2")])
+    both = sum_prices([price("1.5", "1"), price("0.5", "2")])
     assert both.payback_days == payback_days(2.0, 3.0) == 21
-    assert _sum([price("1", "0"), price("1", "-1")]).payback_days is None
+    assert sum_prices([price("1", "0"), price("1", "-1")]).payback_days is None
