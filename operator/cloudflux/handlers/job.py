@@ -13,7 +13,7 @@ from cloudflux.handlers.job_facts import gather, target_in_use
 from cloudflux.handlers.kube import DATA_SETS, MIGRATION_JOBS, Conflict, NotFound
 from cloudflux.handlers.locationmap import ConfigMapConflict, write_location_map
 from cloudflux.handlers.resolve import in_place
-from cloudflux.handlers.resources import DATA_SET, JOB, DataSet, Job, parse
+from cloudflux.handlers.resources import DATA_SET, JOB, POLICY, DataSet, Job, parse
 from cloudflux.handlers.retirement import source_in_use
 from cloudflux.handlers.runtime import Runtime
 from cloudflux.handlers.tasks import Key
@@ -265,6 +265,8 @@ def _tell(runtime: Runtime, before: Job, after: Job) -> None:
         runtime.event_log.append(event)
     if old in HOLDING and new not in HOLDING:
         wake_waiting(runtime, after)
+    if new is Phase.COMPLETED and after.spec.policy_ref is not None:  # it sums what was saved
+        runtime.queue.add((POLICY, after.namespace, after.spec.policy_ref.name))
 
 
 def _event_data(status: MigrationJobStatus) -> dict[str, object]:
