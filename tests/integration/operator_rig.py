@@ -1,15 +1,18 @@
 """An operator as a process of its own, and how tests wait for what it does."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from cloudflux_dev.cluster import ControlPlane
 from cloudflux_dev.kubeapi import CLOUDFLUX, ApiError, KubeApi
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,6 +100,23 @@ def alive(pid: int) -> bool:
         return False
 
 
+@contextlib.contextmanager
+def operating(
+    control_plane: ControlPlane, prefix: str, directory: Path, **settings: Any
+) -> Iterator["World"]:
+    """One operator over a namespace of its own, for all tests of a module."""
+    with contextlib.closing(KubeApi(control_plane.kubeconfig)) as api:
+        namespace = f"{prefix}-{uuid.uuid4().hex[:8]}"
+        api.create_namespace(namespace)
+        operator = Operator(control_plane.kubeconfig, namespace, directory, **settings)
+        try:
+            operator.start()
+            yield World(api, namespace, operator)
+        finally:
+            operator.stop()
+            api.delete_namespace(namespace)
+
+
 def manifest(kind: str, namespace: str, name: str, spec: dict[str, Any], **labels: str) -> Any:
     return {
         "apiVersion": CLOUDFLUX,
@@ -109,8 +129,14 @@ def manifest(kind: str, namespace: str, name: str, spec: dict[str, Any], **label
 class World:
     """What a test asks of the API in one namespace."""
 
-    def __init__(self, api: KubeApi, namespace: str) -> None:
+    def __init__(self, api: KubeApi, namespace: str, operator: Operator | None = None) -> None:
         self.api, self.namespace = api, namespace
+        self._operator = operator
+
+    @property
+    def operator(self) -> Operator:
+        assert self._operator is not None, "a world of operating() has one"
+        return self._operator
 
     def data_set(self, name: str, location: dict[str, Any] | str, **spec: Any) -> None:
         where = {"uri": location} if isinstance(location, str) else location
@@ -160,6 +186,23 @@ class World:
             state = json.dumps(self.status("migrationjobs", name), indent=1)
             raise AssertionError(f"{error}; it says:\n{state}") from None
 
+    def patch(self, plural: str, name: str, **spec: Any) -> None:
+        """Edit an object's spec, as a person does."""
+        self.api.patch(CLOUDFLUX, plural, name, {"spec": spec}, self.namespace)
+
+    def delete(self, plural: str, name: str) -> None:
+        self.api.delete(CLOUDFLUX, plural, name, self.namespace)
+        assert self.gone(plural, name), "no finalizer holds it"
+
+    def wait_event(self, name: str, reason: str, seconds: float = 15) -> str:
+        """Wait for an event about an object; returns its message."""
+
+        def look() -> str | None:
+            found = [one for one in self.events(name) if one["reason"] == reason]
+            return found[0].get("note") or "-" if found else None
+
+        return wait_for(f"an event {reason} of {name}", look, seconds)
+
     def gone(self, plural: str, name: str) -> bool:
         try:
             self.get(plural, name)
@@ -167,11 +210,14 @@ class World:
             return error.code == 404
         return False
 
-    def event_reasons(self, name: str) -> list[str]:
+    def events(self, name: str) -> list[Any]:
         listed = self.api.request(
             "GET", f"/apis/events.k8s.io/v1/namespaces/{self.namespace}/events"
         )
-        return [item["reason"] for item in listed["items"] if item["regarding"]["name"] == name]
+        return [item for item in listed["items"] if item["regarding"]["name"] == name]
+
+    def event_reasons(self, name: str) -> list[str]:
+        return [item["reason"] for item in self.events(name)]
 
 
 def fill(directory: Path, files: int, size_bytes: int = 512) -> dict[str, bytes]:

@@ -70,6 +70,8 @@ def _forget(runtime: Runtime, kind: str, raw: Raw) -> None:
         runtime.tasks.cancel(uid)
         runtime.tasks.forget(uid)
         runtime.observed.pop(uid, None)
+        for key in retirement.held_back(runtime, raw):
+            runtime.queue.add(key)
     else:
         runtime.due_rounds.pop(uid, None)
 

@@ -8,7 +8,13 @@ from cloudflux.api.tasks import TaskError
 from cloudflux.errors import CloudFluxError
 from cloudflux.events.transitions import EventType, cloud_event
 from cloudflux.handlers import pins, requests
-from cloudflux.handlers.admission import FINISHED, HOLDING, MOVING, sweeping
+from cloudflux.handlers.admission import (
+    FINISHED,
+    HOLDING,
+    MOVING,
+    awaits_retirement,
+    sweeping,
+)
 from cloudflux.handlers.job_facts import gather, target_in_use
 from cloudflux.handlers.kube import DATA_SETS, MIGRATION_JOBS, Conflict, NotFound
 from cloudflux.handlers.locationmap import ConfigMapConflict, write_location_map
@@ -286,6 +292,11 @@ def wake_waiting(runtime: Runtime, ended: Job) -> None:
     free = runtime.settings.max_running_jobs - len(runtime.standing.moving)
     for key in [*runtime.standing.first_in_line(max(free, 1)), *runtime.standing.waiting]:
         runtime.queue.add(key)
+    for key in runtime.standing.jobs_of(ended.namespace, ended.spec.data_set_ref.name):
+        earlier: Job | None = runtime.find(key)
+        # a switch may supersede the retirement of an earlier move of the same data
+        if earlier is not None and earlier.uid != ended.uid and awaits_retirement(earlier):
+            runtime.queue.add(key)
 
 
 async def _tidy(runtime: Runtime, job: Job) -> None:

@@ -10,7 +10,7 @@ from cloudflux.handlers.admission import FINISHED, awaits_retirement
 from cloudflux.handlers.dataset import active_location
 from cloudflux.handlers.overlap import Place, touches
 from cloudflux.handlers.resolve import in_place
-from cloudflux.handlers.resources import DATA_SET, DataSet, Job
+from cloudflux.handlers.resources import DATA_SET, DataSet, Job, Raw
 from cloudflux.handlers.runtime import Runtime
 from cloudflux.handlers.tasks import Key
 from cloudflux.migration import facts as machine
@@ -38,6 +38,13 @@ def source_in_use(runtime: Runtime, job: Job) -> str | None:
         if any(touches(source, place) for place in pin_places(runtime, held)):
             return "The source is, or overlaps, a location of a pending move; it is kept."
     return None
+
+
+def held_back(runtime: Runtime, gone: Raw) -> list[Key]:
+    """Jobs that may have kept their source for a data set that is gone now."""
+    location = (gone.get("status") or {}).get("location") or gone["spec"]["location"]
+    place = runtime.place(location["uri"], location.get("endpoint"))
+    return [job.key for job in runtime.standing.jobs_touching([place]) if awaits_retirement(job)]
 
 
 def revoke(runtime: Runtime, key: Key) -> None:
