@@ -59,6 +59,9 @@ crds: setup ## Generate crds/ and docs/reference from the models
 lock: setup ## Resolve the dependencies anew
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
 	  --no-emit-index-url --no-emit-find-links --group dev pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links -c requirements.lock pyproject.toml \
+	  -o requirements-runtime.lock
 
 bench-control: assets setup ## Measure the control process (10 minutes)
 	@$(RUN) -m benchmarks.bench_control

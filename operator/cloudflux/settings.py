@@ -51,6 +51,14 @@ class Settings(BaseSettings):
     ambient_namespaces: tuple[str, ...] = Field(
         default=(), description="Namespaces that may use the operator's own cloud identity."
     )
+    service_account: str = Field(
+        default="cloudflux:cloudflux-operator",
+        description="NAMESPACE:NAME of the operator's ServiceAccount, for messages.",
+    )
+    secrets_role: str = Field(
+        default="cloudflux-secrets",
+        description="ClusterRole that a namespace's owner binds so that its Secrets can be read.",
+    )
     allowed_endpoints: tuple[str, ...] = Field(
         default=(),
         description="Endpoint URLs allowed although loopback, link-local or cluster addresses.",

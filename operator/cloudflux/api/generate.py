@@ -25,11 +25,12 @@ class _PlainDumper(yaml.SafeDumper):
 def generated() -> dict[Path, str]:
     """Return every generated file's content by its path in the checkout."""
     definitions = [crd(kind) for kind in KINDS]
-    files = {
-        ROOT / "crds" / f"{definition['metadata']['name']}.yaml": _HEADER
-        + yaml.dump(definition, Dumper=_PlainDumper, sort_keys=False, width=100)
-        for definition in definitions
-    }
+    chart = ROOT / "charts" / "cloudflux" / "files" / "crds"  # Helm reads nothing outside
+    files: dict[Path, str] = {}
+    for definition in definitions:
+        name = f"{definition['metadata']['name']}.yaml"
+        content = yaml.dump(definition, Dumper=_PlainDumper, sort_keys=False, width=100)
+        files[ROOT / "crds" / name] = files[chart / name] = _HEADER + content
     reference = ROOT / "docs" / "reference"
     files[reference / "api.md"] = api_page(definitions)
     files[reference / "conditions-and-reasons.md"] = vocabulary_page()

@@ -172,8 +172,9 @@ class Runtime:
         except Forbidden:
             raise SecretNotFound(
                 f"the operator may not read Secrets of namespace {namespace}: run kubectl -n "
-                f"{namespace} create rolebinding cloudflux-secrets --clusterrole=cloudflux-secrets "
-                "--serviceaccount=cloudflux:cloudflux-operator"
+                f"{namespace} create rolebinding {self.settings.secrets_role} "
+                f"--clusterrole={self.settings.secrets_role} "
+                f"--serviceaccount={self.settings.service_account}"
             ) from None
         return from_secret(raw, location.endpoint)
 
