@@ -1,13 +1,15 @@
-"""`python -m cloudflux_dev.reference [--check]`: write docs/reference/settings.md.
+"""`python -m cloudflux_dev.reference [--check]`: write the pages that tell what the code says.
 
-The text comes from the settings themselves, so that it can't fall behind them.
+They are the settings' page and the chart's README.
 """
 
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from cloudflux.settings import Settings
+from cloudflux_dev import chart
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "settings.md"
 HEAD = """<!-- Generated from operator/cloudflux/settings.py by `make crds`; do not edit. -->
@@ -41,15 +43,22 @@ def _default(value: Any) -> str:
     return f"`{getattr(value, 'value', value)}`"
 
 
+PAGES: Mapping[Path, Callable[[], str]] = {PAGE: settings_page, chart.README: chart.readme}
+
+
 def main(arguments: list[str]) -> int:
-    """Write the page, or with --check say whether it is out of date."""
-    wanted = settings_page()
-    current = PAGE.read_text() if PAGE.exists() else ""
+    """Write the pages, or with --check say which are out of date."""
+    stale = {
+        path: wanted
+        for path, page in PAGES.items()
+        if (wanted := page()) != (path.read_text() if path.exists() else "")
+    }
     if "--check" in arguments:
-        if current != wanted:
-            print(f"Out of date: {PAGE.name}. Run `make crds` and commit the result.")
-        return int(current != wanted)
-    PAGE.write_text(wanted)
+        for path in stale:
+            print(f"Out of date: {path.name}. Run `make crds` and commit the result.")
+        return int(bool(stale))
+    for path, wanted in stale.items():
+        path.write_text(wanted)
     return 0
 
 

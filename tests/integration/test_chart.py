@@ -1,0 +1,168 @@
+"""The chart: rendered by helm, checked by a real API server, refused where it should be."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cloudflux.settings import Settings
+from cloudflux_dev import chart, parts
+from cloudflux_dev.cluster import ControlPlane
+
+pytestmark = pytest.mark.cluster
+
+VALUES: dict[str, list[str]] = {
+    "defaults": [],
+    "one namespace": ["--set", "watchNamespaces={team-a}", "--set", "rbac.aggregate=false"],
+    "everything on": [
+        *("--set", "replicas=2", "--set", "podDisruptionBudget.enabled=true"),
+        *("--set", "networkPolicy.enabled=true", "--set", "state.persistence.enabled=true"),
+        *("--set", "credentials.namespaces={team-a,team-b}"),
+        *("--set-json", 'operator.fileRoots={"*":["/data"]}'),
+        *("--set-json", 'operator.priceOverlay={"figures":[]}'),
+        *("--set-json", 'extraEnv=[{"name":"HTTPS_PROXY","value":"http://proxy:3128"}]'),
+        *("--set-json", 'extraVolumes=[{"name":"disk","emptyDir":{}}]'),
+        *("--set-json", 'extraVolumeMounts=[{"name":"disk","mountPath":"/data"}]'),
+        *("--set-json", 'podAnnotations={"a":"b"}', "--set-json", 'podLabels={"c":"d"}'),
+        *("--set-json", 'networkPolicy.egress=[{"ports":[{"port":443}]}]'),
+    ],
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def helm() -> Path:
+    found = parts.find("helm")
+    if found is None:
+        pytest.skip(parts.why_missing("helm"))
+    return found
+
+
+def rendered(*arguments: str) -> list[dict[str, Any]]:
+    return [item for item in yaml.safe_load_all(chart.template(*arguments)) if item]
+
+
+def of_kind(items: list[dict[str, Any]], kind: str, ending: str = "") -> dict[str, Any]:
+    found = [i for i in items if i["kind"] == kind and i["metadata"]["name"].endswith(ending)]
+    assert len(found) == 1, f"{len(found)} of {kind} …{ending}"
+    return found[0]
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_the_api_server_takes_every_object(
+    name: str, control_plane: ControlPlane, tmp_path: Path
+) -> None:
+    namespaces = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+        for namespace in ("cloudflux", "team-a", "team-b")
+    ]
+    control_plane.kubectl(
+        "apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(namespaces)
+    )
+    items = [i for i in rendered(*VALUES[name]) if i["kind"] != "CustomResourceDefinition"]
+    path = tmp_path / "chart.yaml"
+    path.write_text(yaml.safe_dump_all(items))
+    said = control_plane.kubectl(
+        "apply", "--server-side", "--dry-run=server", "--validate=strict",
+        "--field-manager=test", "-f", str(path),
+    )  # fmt: skip
+    assert len(said.splitlines()) == len(items)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--set", "operator.movess=Stop"], "movess"),
+        (["--set", "operator.moves=Sometimes"], "moves"),
+        (["--set", "replicas=-1"], "replicas"),
+        (["--set", "image.digest=latest"], "digest"),
+        (["--set-json", 'operator.fileRoots={"a":["relative"]}'], "fileRoots"),
+    ],
+)
+def test_values_that_can_not_be_meant_are_refused(arguments: list[str], word: str) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        chart.template(*arguments)
+    assert word in refused.value.stderr
+
+
+def test_the_crds_are_the_generated_ones_and_stay() -> None:
+    crds = [i for i in rendered() if i["kind"] == "CustomResourceDefinition"]
+    assert len(crds) == 3
+    for crd in crds:
+        name = crd["metadata"]["name"]
+        generated = yaml.safe_load((chart.CHART.parents[1] / "crds" / f"{name}.yaml").read_text())
+        assert crd["spec"] == generated["spec"]
+        assert crd["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    assert not [
+        i for i in rendered("--set", "crds.enabled=false")
+        if i["kind"] == "CustomResourceDefinition"
+    ]  # fmt: skip
+
+
+def test_no_role_lists_secrets_and_none_reads_them_without_a_binding() -> None:
+    items = rendered("--set", "credentials.namespaces={team-a}")
+    roles = {i["metadata"]["name"]: i for i in items if i["kind"] in ("Role", "ClusterRole")}
+    touching = {
+        name: rule["verbs"]
+        for name, role in roles.items()
+        for rule in role["rules"]
+        if "secrets" in rule["resources"] or "*" in rule["resources"]
+    }
+    assert touching == {"cloudflux-secrets": ["get"]}
+    bindings = [i for i in items if i.get("roleRef", {}).get("name") == "cloudflux-secrets"]
+    assert [(b["kind"], b["metadata"]["namespace"]) for b in bindings] == [
+        ("RoleBinding", "team-a")
+    ]
+
+
+def test_no_aggregated_role_writes_a_status() -> None:
+    for item in rendered():
+        labels = item["metadata"].get("labels", {})
+        if any(key.startswith("rbac.authorization.k8s.io/aggregate-to") for key in labels):
+            for rule in item["rules"]:
+                assert not [r for r in rule["resources"] if r.endswith("/status")]
+
+
+def test_the_pod_is_restricted() -> None:
+    pod = of_kind(rendered(), "Deployment")["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    container = pod["containers"][0]
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def test_settings_reach_the_operator() -> None:
+    arguments = [
+        *("--set", "watchNamespaces={team-a}", "--set", "operator.moves=DryRun"),
+        *("--set-json", 'operator.fileRoots={"team-a":["/data"]}'),
+        *("--set", "operator.allowedEndpoints={http://10.0.0.1:9000}"),
+    ]
+    container = of_kind(rendered(*arguments), "Deployment")["spec"]["template"]["spec"][
+        "containers"
+    ][0]
+    given = {
+        e["name"].removeprefix("CLOUDFLUX_").lower(): e["value"] for e in container["env"]
+    }
+    assert set(given) <= set(Settings.model_fields)
+    parsed = Settings(
+        **{k: json.loads(v) if v[:1] in "[{" else v for k, v in given.items()}
+    )
+    assert parsed.namespaces == ("team-a",)
+    assert parsed.moves == "DryRun"
+    assert parsed.file_roots == {"team-a": ("/data",)}
+    assert parsed.allowed_endpoints == ("http://10.0.0.1:9000",)
+    assert parsed.service_account == "cloudflux:cloudflux-operator"
+
+
+def test_uninstalling_leaves_crds_and_state() -> None:
+    items = rendered("--set", "state.persistence.enabled=true")
+    kept = {i["kind"] for i in items
+            if i["metadata"].get("annotations", {}).get("helm.sh/resource-policy") == "keep"}
+    assert kept == {"CustomResourceDefinition", "PersistentVolumeClaim"}
+    assert not [i for i in items if i["metadata"].get("finalizers")]
