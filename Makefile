@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help python setup assets demo demo-down test test-kills lint crds lock bench-control clean
+.PHONY: help python setup assets demo demo-down test test-kills lint crds lock bench-control image clean
 
 BIN := .venv/bin
 RUN := PYTHONPATH=operator:tools:. $(BIN)/python
@@ -65,6 +65,18 @@ lock: setup ## Resolve the dependencies anew
 
 bench-control: assets setup ## Measure the control process (10 minutes)
 	@$(RUN) -m benchmarks.bench_control
+
+# the first engine that answers; BASE, VERSION and REVISION are the Dockerfile's arguments
+IMAGE ?= cloudflux/operator:0.1.0
+BASE ?=
+image: ## Build the image with docker, podman or buildah (a few minutes)
+	@if docker info >/dev/null 2>&1; then engine="docker build"; \
+	elif podman info >/dev/null 2>&1; then engine="podman build"; \
+	elif buildah info >/dev/null 2>&1; then engine="buildah build"; \
+	else echo "error: docker, podman or buildah is needed to build the image" >&2; exit 1; fi; \
+	echo "$$engine: $(IMAGE)"; \
+	$$engine $(if $(BASE),--build-arg BASE=$(BASE)) \
+	  --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" -t $(IMAGE) .
 
 clean: demo-down ## Remove what make made here
 	rm -rf .venv .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

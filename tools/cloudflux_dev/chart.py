@@ -4,7 +4,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from cloudflux_dev import parts
+from cloudflux_dev import assets, parts
 
 CHART = Path(__file__).resolve().parents[2] / "charts" / "cloudflux"
 README = CHART / "README.md"
@@ -60,7 +60,9 @@ def readme() -> str:
 def template(*arguments: str, release: str = "cloudflux", namespace: str = "cloudflux") -> str:
     """Return the rendered chart. Raises subprocess.CalledProcessError with helm's words."""
     helm = parts.get("helm", lambda _line: None)
-    command = [helm, "template", release, CHART, "--namespace", namespace, *arguments]
+    # a helm built from its module knows no version of Kubernetes and assumes an old one
+    version = ["--kube-version", assets.BUILD_VERSION]
+    command = [str(helm), "template", release, str(CHART), "--namespace", namespace, *version, *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 

@@ -132,7 +132,14 @@ _PARTS = (
     ),
 )
 PARTS = {part.name: part for part in _PARTS}
-NEEDED_BY_TESTS = ("versitygw", "minio", "fake-gcs-server", "azurite-blob", "toxiproxy-server")
+NEEDED_BY_TESTS = (
+    "versitygw",
+    "minio",
+    "fake-gcs-server",
+    "azurite-blob",
+    "toxiproxy-server",
+    "helm",
+)
 
 
 def find(name: str) -> Path | None:
