@@ -58,9 +58,7 @@ def test_the_api_server_takes_every_object(
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
         for namespace in ("cloudflux", "team-a", "team-b")
     ]
-    control_plane.kubectl(
-        "apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(namespaces)
-    )
+    control_plane.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(namespaces))
     items = [i for i in rendered(*VALUES[name]) if i["kind"] != "CustomResourceDefinition"]
     path = tmp_path / "chart.yaml"
     path.write_text(yaml.safe_dump_all(items))
@@ -146,13 +144,9 @@ def test_settings_reach_the_operator() -> None:
     container = of_kind(rendered(*arguments), "Deployment")["spec"]["template"]["spec"][
         "containers"
     ][0]
-    given = {
-        e["name"].removeprefix("CLOUDFLUX_").lower(): e["value"] for e in container["env"]
-    }
+    given = {e["name"].removeprefix("CLOUDFLUX_").lower(): e["value"] for e in container["env"]}
     assert set(given) <= set(Settings.model_fields)
-    parsed = Settings(
-        **{k: json.loads(v) if v[:1] in "[{" else v for k, v in given.items()}
-    )
+    parsed = Settings(**{k: json.loads(v) if v[:1] in "[{" else v for k, v in given.items()})
     assert parsed.namespaces == ("team-a",)
     assert parsed.moves == "DryRun"
     assert parsed.file_roots == {"team-a": ("/data",)}
@@ -162,7 +156,10 @@ def test_settings_reach_the_operator() -> None:
 
 def test_uninstalling_leaves_crds_and_state() -> None:
     items = rendered("--set", "state.persistence.enabled=true")
-    kept = {i["kind"] for i in items
-            if i["metadata"].get("annotations", {}).get("helm.sh/resource-policy") == "keep"}
+    kept = {
+        i["kind"]
+        for i in items
+        if i["metadata"].get("annotations", {}).get("helm.sh/resource-policy") == "keep"
+    }
     assert kept == {"CustomResourceDefinition", "PersistentVolumeClaim"}
     assert not [i for i in items if i["metadata"].get("finalizers")]

@@ -61,8 +61,8 @@ def template(*arguments: str, release: str = "cloudflux", namespace: str = "clou
     """Return the rendered chart. Raises subprocess.CalledProcessError with helm's words."""
     helm = parts.get("helm", lambda _line: None)
     # a helm built from its module knows no version of Kubernetes and assumes an old one
-    version = ["--kube-version", assets.BUILD_VERSION]
-    command = [str(helm), "template", release, str(CHART), "--namespace", namespace, *version, *arguments]
+    flags = ["--namespace", namespace, "--kube-version", assets.BUILD_VERSION]
+    command = [str(helm), "template", release, str(CHART), *flags, *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
