@@ -101,3 +101,14 @@ def test_doctor_names_missing_rights(control_plane: ControlPlane, tmp_path: Path
     path.write_text(yaml.safe_dump(config))
     output = run("doctor", "--kubeconfig", str(path), status=1)
     assert "missing in all namespaces: get datasets.cloudflux.io" in output
+
+
+def test_doctor_of_a_directory_tells_the_right_to_write_and_can_try_it(storage: Path) -> None:
+    before = contents(storage)
+    findings = {f["what"]: f for f in json.loads(run("doctor", str(storage / "hot"), "--json"))}
+    assert "may write" in findings["write"]["message"]
+    output = run("doctor", str(storage / "hot"), "--write-probe")
+    assert "objects can be deleted" in output
+    assert "conditions: enforced" in output
+    assert contents(storage) == before
+    assert not (storage / "hot" / ".cloudflux").exists()

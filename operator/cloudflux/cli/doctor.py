@@ -1,31 +1,22 @@
 """`cloudflux doctor`: what is reachable, which rights are missing, and what to do about it."""
 
 import asyncio
-import datetime as dt
 import json
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from dataclasses import asdict, dataclass
-from enum import StrEnum
-from itertools import islice
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
-from urllib.parse import unquote
+from typing import Annotated
 
 import typer
 
 from cloudflux.api.common import GROUP
-from cloudflux.api.tasks import StoreRef
-from cloudflux.cli.local import store_ref
-from cloudflux.cli.plan import read_overlay
-from cloudflux.errors import CloudFluxError, PermissionDenied
+from cloudflux.cli.doctor_data import check_data
+from cloudflux.cli.findings import Finding, Mark
+from cloudflux.errors import CloudFluxError
 from cloudflux.handlers.kube import CRDS, Forbidden, Kube, NotFound, Object, Resource
 from cloudflux.settings import Settings
 
 SUPPORTED_KUBERNETES = ((1, 31), (1, 36))
 """Oldest and newest minor version that is supported (CEL rules of the CRDs need 1.31)."""
-FRESH_LOGS = dt.timedelta(hours=48)
-_LOOK_BACK_DAYS = 3
 _VERSION = Resource("version", "", "Version", namespaced=False)
 _REVIEWS = Resource(
     "apis/authorization.k8s.io/v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", False
@@ -43,23 +34,6 @@ NEEDED_RIGHTS = (
 """Rights that the operator needs: verb, API group, resource[/subresource]."""
 
 
-class Mark(StrEnum):
-    """How a check went."""
-
-    OK = "ok"
-    WARNING = "warning"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at, and what to do when it is not as it must be."""
-
-    mark: Mark
-    what: str
-    message: str
-
-
 def doctor(
     uri: Annotated[
         str | None, typer.Argument(help="Data to look at: s3://…, file:///… or a path.")
@@ -72,9 +46,19 @@ def doctor(
     ] = None,
     context: Annotated[str | None, typer.Option(help="Context in the kubeconfig.")] = None,
     prices: Annotated[Path | None, typer.Option(help="JSON file with overriding prices.")] = None,
+    write_probe: Annotated[
+        bool,
+        typer.Option(
+            "--write-probe",
+            help="Also write one scratch object below .cloudflux/ and remove it.",
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
 ) -> None:
-    """Say what is reachable, which rights are missing, and which prices apply. Writes nothing."""
+    """Say what is reachable, which rights are missing, and which prices apply.
+
+    Writes nothing, unless --write-probe asks for it.
+    """
     findings: list[Finding] = []
     if kubeconfig is None:
         low, high = (".".join(map(str, version)) for version in SUPPORTED_KUBERNETES)
@@ -84,7 +68,7 @@ def doctor(
     else:
         findings += asyncio.run(check_cluster(kubeconfig, context))
     if uri is not None:
-        findings += check_data(uri, logs, endpoint, region, prices)
+        findings += check_data(uri, logs, endpoint, region, prices, write_probe=write_probe)
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
@@ -153,119 +137,3 @@ async def _rights(kube: Kube) -> list[Finding]:
     if missing:
         return [Finding(Mark.FAILED, "rights", f"missing in all namespaces: {', '.join(missing)}")]
     return [Finding(Mark.OK, "rights", "all that the operator needs")]
-
-
-# -- the data -----------------------------------------------------------------------------------
-
-
-def check_data(
-    uri: str, logs: str | None, endpoint: str | None, region: str | None, prices: Path | None
-) -> list[Finding]:
-    """Look at a location, its access signal and its prices."""
-    try:
-        ref = store_ref(uri, endpoint=endpoint, region=region)
-    except CloudFluxError as error:
-        return [Finding(Mark.FAILED, "location", str(error))]
-    findings = list(_look(lambda: _check_location(ref), "location"))
-    if ref.uri.startswith("file://"):
-        findings += _look(lambda: _check_access_times(ref), "access times")
-    elif logs is None:
-        advice = "not looked at: say where they are with --logs s3://bucket/prefix"
-        findings.append(Finding(Mark.WARNING, "access logs", advice))
-    else:
-        findings += _look(
-            lambda: check_logs(
-                store_ref(logs, endpoint=endpoint, region=region), dt.datetime.now(dt.UTC)
-            ),
-            "access logs",
-        )
-    findings += _look(lambda: _check_prices(ref, prices), "prices")
-    return findings
-
-
-def _look(check: Callable[[], list[Finding]], what: str) -> list[Finding]:
-    """Run one check; what it raises is a finding."""
-    try:
-        return check()
-    except CloudFluxError as error:
-        return [Finding(Mark.FAILED, what, str(error))]
-
-
-def _check_location(ref: StoreRef) -> list[Finding]:
-    from cloudflux.storage.interface import ObjectInfo
-    from cloudflux.storage.registry import open_store
-
-    with closing(open_store(ref)) as store:
-        store.check()
-        some = [entry for entry in islice(store.list(), 100) if isinstance(entry, ObjectInfo)]
-        findings = [Finding(Mark.OK, "location", f"{ref.uri} can be listed")]
-        readable = next((entry for entry in some if not entry.archived), None)
-        if readable is None:
-            findings.append(Finding(Mark.WARNING, "read", "no object to try reading"))
-            return findings
-        try:
-            store.head(readable.key)
-            with store.open(readable.key) as stream:
-                stream.read(1)
-        except PermissionDenied as error:
-            message = f"{error}; needed to copy and verify, not to plan"
-            return [*findings, Finding(Mark.WARNING, "read", message)]
-        findings.append(Finding(Mark.OK, "read", "objects can be read"))
-        classes = ", ".join(store.capabilities.storage_classes)
-        if classes:
-            findings.append(Finding(Mark.OK, "storage classes", classes))
-        return findings
-
-
-def _check_access_times(ref: StoreRef) -> list[Finding]:
-    from cloudflux.access.atime import atime_support
-
-    support = atime_support(Path(unquote(ref.uri.removeprefix("file://"))))
-    mark = Mark.OK if support.recorded else Mark.FAILED
-    return [Finding(mark, "access times", support.message)]
-
-
-def check_logs(ref: StoreRef, now: dt.datetime) -> list[Finding]:
-    """Say how old the newest access log is: whether logging is on, and fresh."""
-    from cloudflux.storage.registry import open_store
-
-    with closing(open_store(ref)) as store:
-        store.check()
-        newest = max(_recent_logs(store, now), default=None)
-        if newest is None:
-            any_at_all = next(iter(store.list()), None) is not None
-            message = (
-                f"no log of the last {_LOOK_BACK_DAYS} days below {ref.uri}: logging was on once; "
-                "is it still?"
-                if any_at_all
-                else f"none below {ref.uri}: switch server access logging on (aws s3api "
-                "put-bucket-logging), or correct the prefix"
-            )
-            return [Finding(Mark.FAILED, "access logs", message)]
-    hours = (now - newest).total_seconds() / 3600
-    if now - newest > FRESH_LOGS:
-        message = f"the newest is {hours:.0f} hours old: nothing moves colder until logs are fresh"
-        return [Finding(Mark.FAILED, "access logs", message)]
-    return [Finding(Mark.OK, "access logs", f"the newest is {max(hours, 0):.1f} hours old")]
-
-
-def _recent_logs(store: Any, now: dt.datetime) -> Iterator[dt.datetime]:
-    """Yield times of recent deliveries; their names begin with the day, so that few are listed."""
-    from cloudflux.access.logs import delivered_at
-    from cloudflux.storage.interface import ObjectInfo
-
-    first = f"{now - dt.timedelta(days=_LOOK_BACK_DAYS):%Y-%m-%d}"
-    for entry in store.list(start_after=first):
-        if isinstance(entry, ObjectInfo):
-            yield delivered_at(entry)
-
-
-def _check_prices(ref: StoreRef, path: Path | None) -> list[Finding]:
-    from cloudflux.brain.prices import load_table, provider_of
-
-    provider = provider_of(ref.uri, ref.endpoint)
-    table = load_table(provider, ref.region, read_overlay(path))
-    names = ", ".join(table.classes)
-    text = f"{provider} {table.region}, {table.currency}, as of {table.date}: {names}"
-    notes = [Finding(Mark.WARNING, "prices", warning) for warning in table.warnings]
-    return [Finding(Mark.OK, "prices", text), *notes]

@@ -17,7 +17,13 @@ from cloudflux.storage import file_attributes, file_exchange, file_tiers
 from cloudflux.storage import file_system as fs
 from cloudflux.storage.file_paths import Entry, Found, Paths
 from cloudflux.storage.file_walk import walk
-from cloudflux.storage.interface import Capabilities, ObjectInfo, Unreadable, Written
+from cloudflux.storage.interface import (
+    CONTROL_PREFIX,
+    Capabilities,
+    ObjectInfo,
+    Unreadable,
+    Written,
+)
 from cloudflux.storage.keys import printable
 
 _LEFTOVERS = (file_tiers.TEMPORARY, file_exchange.INTENT)
@@ -167,6 +173,8 @@ class FileStore:
                 if fs.version_of(found.status) != if_version:
                     raise file_exchange.changed(key)
                 file_exchange.remove_if_unchanged(self._paths, found, key)
+            if key.startswith(CONTROL_PREFIX):
+                fs.remove_empty_directories(path.parent, self._paths.root)
 
     def change_class(
         self, key: str, target: str, *, if_version: str, size_bytes: int

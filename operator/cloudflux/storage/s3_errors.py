@@ -39,6 +39,7 @@ ACTIONS = {
     "CopyObject": "s3:GetObject, s3:PutObject, s3:GetObjectTagging and s3:PutObjectTagging",
     "DeleteObject": "s3:DeleteObject",
     "ListParts": "s3:ListMultipartUploadParts",
+    "GetBucketLogging": "s3:GetBucketLogging",
 }
 """IAM action that each operation needs, to be named when access is denied."""
 
