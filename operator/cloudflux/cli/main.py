@@ -5,6 +5,7 @@ import typer
 from cloudflux.cli.doctor import doctor
 from cloudflux.cli.operator import operator
 from cloudflux.cli.plan import plan
+from cloudflux.cli.prices import app as prices
 
 app = typer.Typer(
     name="cloudflux",
@@ -14,6 +15,7 @@ app = typer.Typer(
 )
 for _command in (operator, plan, doctor):
     app.command()(_command)
+app.add_typer(prices, name="prices")
 
 
 if __name__ == "__main__":
