@@ -102,8 +102,8 @@ def test_refresh_reads_the_pages_of_azure_and_google(tmp_path):
 
 
 def test_refresh_says_what_it_needs(tmp_path, monkeypatch):
-    monkeypatch.delenv("CLOUDFLUX_GCP_BILLING_KEY", raising=False)
-    with pytest.raises(ConfigurationError, match="CLOUDFLUX_GCP_BILLING_KEY"):
+    monkeypatch.delenv("GOOGLE_API_KEY", raising=False)
+    with pytest.raises(ConfigurationError, match="GOOGLE_API_KEY"):
         read_feed("gcs", "us-central1", ())
     with pytest.raises(ConfigurationError, match="publishes no price list"):
         read_feed("r2", "global", ())

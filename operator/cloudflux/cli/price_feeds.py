@@ -19,7 +19,7 @@ AWS_OFFER = (
 AZURE_PRICES = "https://prices.azure.com/api/retail/prices"
 GCP_SKUS = "https://cloudbilling.googleapis.com/v1/services/95FF-2EF5-5EA1/skus"
 """The catalogue of Cloud Storage; it asks for an API key."""
-GCP_KEY = "CLOUDFLUX_GCP_BILLING_KEY"
+GCP_KEY = "GOOGLE_API_KEY"
 TIMEOUT_SECONDS = 30
 _MAX_PAGES = 200
 
