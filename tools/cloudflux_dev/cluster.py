@@ -96,8 +96,8 @@ class ControlPlane:
             # the API server first: it complains for long when etcd goes before it
             for pid in reversed(json.loads(record.read_text())):
                 self._end(pid)
-            record.unlink()
-        for child in self._children:
+            record.unlink(missing_ok=True)
+        for child in list(self._children):
             child.wait()
         self._children.clear()
 

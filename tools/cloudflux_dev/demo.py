@@ -5,26 +5,24 @@ S3-compatible server, the operator. The user's own kubeconfig is neither read no
 """
 
 import argparse
-import contextlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from cloudflux_dev import assets, demo_data, demo_show
 from cloudflux_dev.cluster import ClusterError, ControlPlane
-from cloudflux_dev.processes import Recorded
+from cloudflux_dev.processes import Interrupts, Recorded
 from cloudflux_dev.s3servers import S3Server, start_moto
 
 ROOT = Path(__file__).resolve().parents[2]
-HOME = ROOT / ".demo"
+HOME = Path(os.environ.get("CLOUDFLUX_DEMO_DIRECTORY") or ROOT / ".demo").absolute()
 DEADLINE_SECONDS = 300
 MARK = HOME / "made-by-cloudflux-demo"
 
@@ -60,6 +58,7 @@ class Demo:
         self.deadline = Deadline(float(os.environ.get("CLOUDFLUX_DEMO_SECONDS", DEADLINE_SECONDS)))
         self.control_plane = ControlPlane(HOME / "cluster", "demo", kubeconfig=HOME / "kubeconfig")
         self.processes = Recorded(HOME / "processes.json")
+        self.interrupts = Interrupts()
         self.operator: subprocess.Popen[bytes] | None = None
 
     def say(self, text: str) -> None:
@@ -71,12 +70,16 @@ class Demo:
         self.say("Starting etcd and kube-apiserver, and making the data (about 15 s) …")
         with ThreadPoolExecutor(3) as pool:
             cluster = pool.submit(self._start_cluster)
-            files = pool.submit(demo_data.make_files, HOME / "files")
-            server = self._start_s3()
-            bucket = demo_data.make_bucket(server)
-            for line in (*bucket, *files.result()):
-                print(f"  {line}", flush=True)
-            cluster.result()
+            try:
+                files = pool.submit(demo_data.make_files, HOME / "files")
+                server = self._start_s3()
+                bucket = demo_data.make_bucket(server)
+                for line in (*bucket, *files.result()):
+                    print(f"  {line}", flush=True)
+                cluster.result()
+            except BaseException:
+                self._give_up(cluster)
+                raise
         print("  Kubernetes API: " + self.control_plane.kubectl("version").splitlines()[-1])
         self.say("Starting the operator …")
         self._start_operator(server)
@@ -86,7 +89,9 @@ class Demo:
         )
         self._apply(server)
         before = self._wait_for_decisions()
-        watch = demo_show.watch_jobs(self.control_plane.kubeconfig)
+        with self.interrupts.held():
+            watch = demo_show.watch_jobs(self.control_plane.kubeconfig)
+            self.processes.add("watch", watch.pid)
         try:
             self._wait_for_moves()
         finally:
@@ -100,8 +105,15 @@ class Demo:
         self.control_plane.start(lambda text: print(f"  {text}", flush=True))
         self.control_plane.install_crds()
 
+    def _give_up(self, cluster: "Future[None]") -> None:
+        """End a control plane that another thread may just be starting."""
+        self.interrupts.ignore()
+        print("\nStopping what was begun …", file=sys.stderr, flush=True)
+        while not wait([cluster], timeout=0.2).done:
+            self.control_plane.stop()
+
     def _start_s3(self) -> S3Server:
-        with start_moto(log=HOME / "s3.log", outlives=True) as server:
+        with self.interrupts.held(), start_moto(log=HOME / "s3.log", outlives=True) as server:
             self.processes.add("s3", server.process_id)
         return server
 
@@ -118,9 +130,9 @@ class Demo:
         }
         (HOME / "state").mkdir(exist_ok=True)
         command = [sys.executable, "-m", "cloudflux.cli.main", "operator"]
-        self.operator = self.processes.start(
-            "operator", command, HOME / "operator.log", environment
-        )
+        log = HOME / "operator.log"
+        with self.interrupts.held():
+            self.operator = self.processes.start("operator", command, log, environment)
 
     def _apply(self, server: S3Server) -> None:
         for name in ("bucket.yaml", "directory.yaml"):
@@ -208,7 +220,7 @@ class Demo:
         if log.exists():
             tail = "\n  ".join(log.read_text(errors="replace").splitlines()[-15:])
             print(f"The operator's last lines:\n  {tail}", file=sys.stderr)
-        kept = ROOT / ".demo-failed"
+        kept = HOME.with_name(f"{HOME.name}-failed")
         shutil.rmtree(kept, ignore_errors=True)
         kept.mkdir()
         for path in (*HOME.glob("*.log"), *(HOME / "cluster").glob("*.log")):
@@ -220,15 +232,14 @@ def up() -> int:
     """Run the demo; leave it running when it succeeds, clean up when it does not."""
     if HOME.exists():
         print("Taking down what an earlier demo left …", flush=True)
-        down()
+        if down() != 0:
+            return 1
     HOME.mkdir(mode=0o700)
     MARK.touch()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
     demo = Demo()
     try:
         demo.run()
-    except (KeyboardInterrupt, SystemExit):
+    except KeyboardInterrupt:
         print("\nInterrupted; taking everything down …", file=sys.stderr, flush=True)
         _finish(demo)
         return 130
@@ -259,23 +270,20 @@ def down() -> int:
 
 
 def _finish(demo: Demo) -> None:
-    # a second Ctrl-C must not leave half of it running
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    demo.interrupts.ignore()
     demo.processes.stop()
     demo.control_plane.stop()
-    with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(HOME)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
-
-
-def _interrupt(_number: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt
+    # the operator's children end with it, but may write a last file meanwhile
+    for _ in range(20):
+        shutil.rmtree(HOME, ignore_errors=True)
+        if not HOME.exists():
+            return
+        time.sleep(0.1)
+    print(f"error: {HOME} can't be removed; remove it by hand.", file=sys.stderr)
 
 
 def _short(path: Path) -> str:
-    return str(path.relative_to(ROOT))
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 
 def main() -> int:

@@ -6,10 +6,44 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 STOP_SECONDS = 10
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupts:
+    """Turns Ctrl-C and SIGTERM into KeyboardInterrupt, but never while a process is started.
+
+    Else one could be started and lost between two steps of Python, and run on for ever.
+    """
+
+    def __init__(self) -> None:
+        self._held = self._came = False
+        for number in INTERRUPTS:
+            signal.signal(number, self._hear)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Put an interrupt off to the end of the block."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+        if self._came:
+            raise KeyboardInterrupt
+
+    def ignore(self) -> None:
+        """From now on nothing interrupts: a second Ctrl-C must not stop the cleaning up."""
+        for number in INTERRUPTS:
+            signal.signal(number, signal.SIG_IGN)
+
+    def _hear(self, _number: int, _frame: object) -> None:
+        self._came = True
+        if not self._held:
+            raise KeyboardInterrupt
 
 
 class Recorded:
