@@ -1,9 +1,8 @@
-"""Find, download or build the real parts that tests and demo run on.
+"""Find, download or build the Kubernetes control plane that tests and demo run on.
 
 etcd, kube-apiserver and kubectl come from, in this order: the directory that
 CLOUDFLUX_TEST_ASSETS or KUBEBUILDER_ASSETS names, the cache, the official envtest
-archive, a build from Go modules. versitygw (an S3 server that enforces preconditions)
-comes from the same directories, the Go and shell paths, or `go install`.
+archive, a build from Go modules. Other programs are in `parts`.
 """
 
 import argparse
@@ -23,13 +22,12 @@ import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from http.client import HTTPResponse
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
 KUBERNETES_MINOR = "1.36"
 BUILD_VERSION = "v1.36.3"
 ENVTEST_VERSION = "v1.36.0"
-VERSITYGW_VERSION = "v1.8.0"
 MINIMUM_GO = (1, 26)
 BUILD_DISK_BYTES = 10 * 1000**3
 ANSWER_SECONDS = 3
@@ -69,21 +67,6 @@ def find(say: Callable[[str], None] = print) -> Assets:
         if not _cached(cache) and not _download(cache, say):
             _build(cache, say)
     return _assets_in(cache)
-
-
-def find_versitygw(say: Callable[[str], None] = print, *, build: bool = True) -> Path | None:
-    """Return versitygw; without `build`, None where it is not installed."""
-    candidates = [cache_directory(), *_go_bin_directories()]
-    named = _named_directory()
-    if named is not None:
-        candidates.insert(0, named)
-    for directory in candidates:
-        if os.access(directory / "versitygw", os.X_OK):
-            return directory / "versitygw"
-    on_path = shutil.which("versitygw")
-    if on_path:
-        return Path(on_path)
-    return _install_versitygw(cache_directory(), say) if build else None
 
 
 def _named_directory() -> Path | None:
@@ -160,8 +143,11 @@ def _download(cache: Path, say: Callable[[str], None]) -> bool:
                 while chunk := archive.read(1 << 20):
                     digest.update(chunk)
                     file.write(chunk)
-        except OSError as error:
-            say(f"The download broke off: {error}")
+        except (OSError, HTTPException, IndexError) as error:
+            say(f"The download broke off: {error!r}")
+            return False
+        if archive.length:  # so many bytes were announced and never came
+            say("The download broke off.")
             return False
         if digest.hexdigest() != expected:
             raise AssetsError(f"{url} does not match its published sha512; try again later.")
@@ -233,16 +219,6 @@ def _build(cache: Path, say: Callable[[str], None]) -> None:
     say(f"Installed Kubernetes {BUILD_VERSION} in {cache}")
 
 
-def _install_versitygw(cache: Path, say: Callable[[str], None]) -> Path:
-    go = _need_go("to build versitygw")
-    say(f"Building versitygw {VERSITYGW_VERSION} from Go modules: about 2 minutes, once …")
-    with locked(cache), tempfile.TemporaryDirectory(dir=cache.parent) as work:
-        package = f"github.com/versity/versitygw/cmd/versitygw@{VERSITYGW_VERSION}"
-        _run([go, "install", package], Path(work), {"GOBIN": work})
-        (Path(work) / "versitygw").replace(cache / "versitygw")
-    return cache / "versitygw"
-
-
 def _run(command: list[str], directory: Path, environment: dict[str, str] | None = None) -> None:
     done = subprocess.run(
         command, cwd=directory, env={**os.environ, **(environment or {})}, check=False
@@ -286,15 +262,11 @@ def _go_bin_directories() -> list[Path]:
 
 
 def main() -> int:
-    """Get the parts and print where they are."""
+    """Get the programs and print where they are."""
     parser = argparse.ArgumentParser(prog="python -m cloudflux_dev.assets", description=__doc__)
-    parser.add_argument("--with-versitygw", action="store_true", help="also get versitygw")
-    arguments = parser.parse_args()
+    parser.parse_args()
     try:
-        assets = find()
-        print(assets.kube_apiserver.parent)
-        if arguments.with_versitygw:
-            print(find_versitygw())
+        print(find().kube_apiserver.parent)
     except AssetsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
