@@ -15,7 +15,7 @@ from types import TracebackType
 from cloudflux.migration.files import JSON, dump, read_lines, sync_directory
 from cloudflux.storage.keys import decode_key, encode_key
 
-SYNC_RECORDS = 64
+SYNC_RECORDS = 256
 SYNC_SECONDS = 1.0
 """Records are made durable in groups, at the latest after so many or so long."""
 
@@ -34,6 +34,8 @@ class Moved:
     """Of the content, hex by algorithm; {} where no byte passed through us."""
     adopted: bool = False
     """The identical object was there already and is not ours to remove."""
+    attested: str = ""
+    """The digest that the server computed when it took exactly this version; "" for none."""
 
     def record(self) -> JSON:
         """As a line of checkpoint and manifest."""
@@ -45,6 +47,7 @@ class Moved:
             "class": self.storage_class,
             "digests": dict(self.digests),
             **({"adopted": True} if self.adopted else {}),
+            **({"attested": self.attested} if self.attested else {}),
         }
 
 
@@ -58,6 +61,7 @@ def parse_moved(record: JSON) -> Moved:
         storage_class=record["class"],
         digests=record["digests"],
         adopted=record.get("adopted", False),
+        attested=record.get("attested", ""),
     )
 
 
@@ -68,6 +72,8 @@ class Checkpoint:
         self.moved: dict[str, Moved] = {}
         self.intents: dict[str, tuple[str, str]] = {}
         """(version, sha256) of objects whose change in place was about to begin, by key."""
+        self.uploads: dict[str, tuple[str, str]] = {}
+        """(source version, upload id) of large objects that were begun, by key."""
         self.skipped: dict[str, str] = {}
         """Reasons of objects that were left as they are, by key."""
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -90,6 +96,10 @@ class Checkpoint:
     def intend(self, key: str, version: str, sha256: str) -> None:
         """Record the content's digest before its change in place begins."""
         self._append({"intent": encode_key(key), "version": version, "sha256": sha256})
+
+    def begin(self, key: str, version: str, upload_id: str) -> None:
+        """Record that an object's upload in parts has begun, so that it can be gone on with."""
+        self._append({"upload": encode_key(key), "version": version, "id": upload_id})
 
     def skip(self, key: str, reason: str) -> None:
         """Record that an object is left as it is, and why."""
@@ -115,9 +125,10 @@ class Checkpoint:
             self._apply(record)
             self._unsynced += 1
             now = time.monotonic()
-            if self._unsynced >= SYNC_RECORDS or now - self._synced_at >= SYNC_SECONDS:
-                os.fsync(self._descriptor)
-                self._unsynced, self._synced_at = 0, now
+            if self._unsynced < SYNC_RECORDS and now - self._synced_at < SYNC_SECONDS:
+                return
+            self._unsynced, self._synced_at = 0, now
+        os.fsync(self._descriptor)  # the others go on meanwhile
 
     def _apply(self, record: JSON) -> None:
         if "gone" in record:
@@ -125,6 +136,8 @@ class Checkpoint:
         elif "intent" in record:
             key = decode_key(record["intent"])
             self.intents[key] = (record["version"], record["sha256"])
+        elif "upload" in record:
+            self.uploads[decode_key(record["upload"])] = (record["version"], record["id"])
         elif "skipped" in record:
             self.skipped[decode_key(record["skipped"])] = record["reason"]
         else:
@@ -132,6 +145,7 @@ class Checkpoint:
             self.moved[moved.key] = moved
             self.intents.pop(moved.key, None)
             self.skipped.pop(moved.key, None)
+            self.uploads.pop(moved.key, None)
 
     def _cut_torn_line(self) -> None:
         """Begin on a fresh line: what a kill tore was never counted."""

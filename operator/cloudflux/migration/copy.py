@@ -30,8 +30,10 @@ def copy_location(session: Session, request: CopyRequest) -> CopyResult:
     plan = load_plan(session)
     session.target.check()
     with Checkpoint(session.files.checkpoint) as checkpoint:
-        if checkpoint.moved:  # begun before: what a kill left half written would stay for ever
-            abort_uploads(session)
+        if (
+            checkpoint.moved or checkpoint.uploads
+        ):  # begun before: what a kill left half written would stay for ever
+            abort_uploads(session, but={upload for _, upload in checkpoint.uploads.values()})
         tally = Tally(session.context, plan["objects"], plan["bytes"])
         for moved in checkpoint.moved.values():
             tally.done(moved.size_bytes)
@@ -103,12 +105,9 @@ class _Copier:
         session.context.stop_point("copy.object.before")
         known = self._checkpoint.moved.get(key)
         try:
-            info = session.source.head(key)
-            if info.version != listed.version:
-                return  # the next pass lists it as it is then
-            moved = place(session, self._request, info, known)
+            moved = place(session, self._request, listed, known, self._checkpoint)
         except (SourceChanged, ObjectNotFound):
-            return
+            return  # the next pass lists it as it is then
         except (TargetOccupied, ObjectArchived, PreconditionFailed) as error:
             self._tally.fail_with(key, error)
             return

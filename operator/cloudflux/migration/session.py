@@ -4,12 +4,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from cloudflux.api.tasks import JobTask, StoreRef
 from cloudflux.children.context import Context
 from cloudflux.migration.files import JobFiles
+from cloudflux.migration.memory import Memory
+from cloudflux.migration.proof import Origin
 from cloudflux.storage.interface import Store
 
 WAIT_SLICE_SECONDS = 0.2
@@ -34,6 +36,11 @@ class Session:
     files: JobFiles
     limiter: "Limiter"
     monotonic: Callable[[], float] = time.monotonic
+    memory: Memory = field(default_factory=Memory)
+    origin: Origin = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "origin", Origin(self.source.capabilities))
 
     def wait(self, seconds: float) -> None:
         """Wait, and stop waiting when asked to."""

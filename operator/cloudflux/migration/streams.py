@@ -1,12 +1,11 @@
 """Streaming an object: bounded memory, one pass for all digests, stoppable, at a bounded rate."""
 
-from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from itertools import islice
-from typing import Any, BinaryIO, Protocol, TypeVar
+import threading
+from collections.abc import Collection, Iterable
+from typing import BinaryIO, Protocol, TypeVar
 
 from cloudflux.migration.session import Session
-from cloudflux.storage.digests import CHUNK_BYTES, Digests
+from cloudflux.storage.digests import ALGORITHMS, CHUNK_BYTES, Digests
 
 T = TypeVar("T", contravariant=True)
 Item = TypeVar("Item")
@@ -23,9 +22,11 @@ class Work(Protocol[T]):
 class CountingStream:
     """A stream that can be asked to stop, keeps to the bandwidth, and digests what passes."""
 
-    def __init__(self, stream: BinaryIO, session: Session) -> None:
+    def __init__(
+        self, stream: BinaryIO, session: Session, names: Collection[str] = ALGORITHMS
+    ) -> None:
         self._stream, self._session = stream, session
-        self.digests = Digests()
+        self.digests = Digests(names)
 
     def read(self, size: int = -1, /) -> bytes:
         """Read as the wrapped stream does, in chunks where everything is asked for."""
@@ -34,15 +35,22 @@ class CountingStream:
         self._session.context.check()
         data = self._stream.read(size)
         self.digests.update(data)
-        delay_seconds = self._session.limiter.delay_seconds(len(data))
-        if delay_seconds > 0:
-            self._session.wait(delay_seconds)
+        keep_to_bandwidth(self._session, len(data))
         return data
 
 
-def read_digests(session: Session, stream: BinaryIO) -> Digests:
+def keep_to_bandwidth(session: Session, size_bytes: int) -> None:
+    """Wait as long as so many bytes may take."""
+    delay_seconds = session.limiter.delay_seconds(size_bytes)
+    if delay_seconds > 0:
+        session.wait(delay_seconds)
+
+
+def read_digests(
+    session: Session, stream: BinaryIO, names: Collection[str] = ALGORITHMS
+) -> Digests:
     """Read a stream to its end and return its digests."""
-    counting = CountingStream(stream, session)
+    counting = CountingStream(stream, session, names)
     while counting.read(CHUNK_BYTES):
         pass
     return counting.digests
@@ -51,39 +59,35 @@ def read_digests(session: Session, stream: BinaryIO) -> Digests:
 def run_parallel(items: Iterable[Item], work: Work[Item], parallelism: int) -> int:
     """Do the work for every item, several at a time; returns how many there were.
 
-    Items are taken as threads get free, so that a long listing never piles up. The first
-    error stops the taking, lets what runs end, and is raised.
+    A thread takes the next item when it is free, so that a long listing never piles up. The
+    first error stops the taking, lets what runs end, and is raised.
     """
-    count = 0
-    running: set[Future[None]] = set()
-    with ThreadPoolExecutor(parallelism, "move") as pool:
-        try:
-            for item in items:
-                count += 1
-                running.add(pool.submit(work, item))
-                if len(running) >= 2 * parallelism:
-                    running = _reap(running)
-            while running:
-                running = _reap(running)
-        except BaseException:
-            for future in running:
-                future.cancel()
-            raise
-    return count
+    iterator, lock = iter(items), threading.Lock()
+    errors: list[BaseException] = []
+    counts = [0]
 
+    def serve() -> None:
+        while not errors:
+            try:
+                with lock:
+                    if errors:
+                        return
+                    try:
+                        item = next(iterator)
+                    except StopIteration:
+                        return
+                    counts[0] += 1
+                work(item)
+            except BaseException as error:  # noqa: BLE001  (raised again below)
+                errors.append(error)
 
-def map_in_order(
-    items: Iterable[Item], work: Any, parallelism: int, chunk: int = 256
-) -> Iterator[Any]:
-    """Yield work(item) in the order of the items, several at a time, in bounded memory."""
-    iterator = iter(items)
-    with ThreadPoolExecutor(parallelism, "move") as pool:
-        while part := list(islice(iterator, chunk)):
-            yield from pool.map(work, part)
-
-
-def _reap(running: set[Future[None]]) -> set[Future[None]]:
-    done, rest = wait(running, return_when=FIRST_COMPLETED)
-    for future in done:
-        future.result()
-    return rest
+    threads = [
+        threading.Thread(target=serve, name=f"move-{n}", daemon=True) for n in range(parallelism)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return counts[0]

@@ -1,5 +1,7 @@
 """Sweeping what an unfinished job left at the target; source data is never touched."""
 
+from collections.abc import Collection
+
 from cloudflux.api.tasks import SweepRequest, SweepResult
 from cloudflux.errors import NotSupported, ObjectNotFound, PreconditionFailed
 from cloudflux.migration.checkpoint import Checkpoint
@@ -59,8 +61,8 @@ def _remove_copies(session: Session, request: SweepRequest) -> tuple[int, int]:
     return tally.objects_done, tally.objects_skipped
 
 
-def abort_uploads(session: Session) -> int:
-    """Abort unfinished uploads of keys that this job had to write."""
+def abort_uploads(session: Session, *, but: Collection[str] = ()) -> int:
+    """Abort unfinished uploads of keys that this job had to write, except those that go on."""
     hierarchical = session.target.capabilities.hierarchical
     keys = {decode_key(row["key"]) for row in read_lines(session.files.plan_list)}
     aborted = 0
@@ -70,6 +72,8 @@ def abort_uploads(session: Session) -> int:
     except NotSupported:
         return 0
     for key, upload_id in found:
+        if upload_id in but:
+            continue
         session.context.check()
         session.target.abort_upload(key, upload_id)
         aborted += 1

@@ -10,7 +10,7 @@ may so find its own object and say PreconditionFailed. Errors are those of `clou
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import BinaryIO, Protocol, runtime_checkable
+from typing import BinaryIO, Protocol, cast, runtime_checkable
 
 CONTROL_PREFIX = ".cloudflux/"
 """Our own objects below a location (markers); `list` never yields them, `get`/`put` reach them."""
@@ -77,6 +77,7 @@ class Unreadable:
     reason: str
 
 
+BRIEF_PAGE = 1000
 Brief = tuple[str, int, str]
 """Key, size in bytes and version of an object: what a comparison of two listings needs."""
 
@@ -222,3 +223,18 @@ class PartWriting(Protocol):
         server holds are not read again; an upload that is gone begins anew.
         """
         ...
+
+
+def brief_pages(store: Store, start_after: str = "") -> Iterator[Sequence[Brief]]:
+    """What a store holds, by pages of key, size and version, in the order of its `list`."""
+    if hasattr(store, "list_briefs"):
+        yield from cast("Brisk", store).list_briefs(start_after)
+        return
+    page: list[Brief] = []
+    for info in store.list(start_after=start_after):
+        if isinstance(info, ObjectInfo):
+            page.append((info.key, info.size_bytes, info.version))
+        if len(page) == BRIEF_PAGE:
+            yield page
+            page = []
+    yield page

@@ -37,7 +37,6 @@ _CARRIED = (
 )
 _ENCRYPTION = "x-amz-server-side-encryption"
 _PARTS = re.compile(r"-(\d+)$")
-_MD5 = re.compile(r"^[0-9a-f]{32}$")
 _NAME = re.compile(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 
 
@@ -80,11 +79,6 @@ def parts_of(etag: str) -> int | None:
     """How many parts an ETag tells of; None for a single upload."""
     found = _PARTS.search(etag)
     return int(found.group(1)) if found else None
-
-
-def md5_of(etag: str) -> str | None:
-    """The MD5 that an ETag may be: of a single write, on most servers."""
-    return etag if _MD5.match(etag) else None
 
 
 def is_archived(storage_class: str, headers: Mapping[str, str]) -> bool:

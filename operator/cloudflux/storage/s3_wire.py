@@ -1,10 +1,8 @@
-"""Requests to an S3 endpoint: addressed, signed, repeated with jitter, and their errors ours."""
+"""Requests to an S3 endpoint: addressed, signed, repeated by the Retrier, their errors ours."""
 
 import hashlib
-import random
 import re
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -12,6 +10,7 @@ from xml.etree import ElementTree
 
 from cloudflux.errors import CredentialsInvalid, StorageError
 from cloudflux.storage.http_client import Pool, Response, TransportError
+from cloudflux.storage.retry import Retrier, retry_after_seconds
 from cloudflux.storage.s3_errors import error_of, transport_error
 from cloudflux.storage.s3_sign import (
     EMPTY_SHA256,
@@ -22,21 +21,7 @@ from cloudflux.storage.s3_sign import (
     quote_query,
 )
 
-ATTEMPTS = 3
-FIRST_WAIT_SECONDS = 0.2
-LONGEST_WAIT_SECONDS = 20.0
 ERROR_BYTES = 64 << 10
-_REPEATED = frozenset({429, 500, 502, 503, 504})
-_REPEATED_CODES = frozenset(
-    {
-        "RequestTimeout",
-        "OperationAborted",
-        # what left us was whole: the wire changed it
-        "BadDigest",
-        "XAmzContentSHA256Mismatch",
-        "XAmzContentChecksumMismatch",
-    }
-)
 _CODE = re.compile(rb"<Code>([A-Za-z0-9.]{1,64})</Code>")
 _AMAZON = re.compile(r"\.amazonaws\.com(\.cn)?$")
 
@@ -65,7 +50,7 @@ class Wire:
         *,
         user_agent: str,
         ca_file: str | None = None,
-        wait: Callable[[float], object] = time.sleep,
+        retrier: Retrier | None = None,
     ) -> None:
         """`keys` is asked for every request, so that rotated ones count at once."""
         self.endpoint, self.region = endpoint, region
@@ -74,7 +59,7 @@ class Wire:
         self._base = parts.path.rstrip("/")
         self._virtual = _AMAZON.search(parts.hostname or "") is not None
         self._keys, self._user_agent, self._ca_file = keys, user_agent, ca_file
-        self._wait = wait
+        self._retrier = retrier or Retrier()
         self._pools: dict[str, Pool] = {}
         self._signers: dict[str, Signer] = {}
         self._regions: dict[str, str] = {}
@@ -119,30 +104,27 @@ class Wire:
         """Ask, and return the answer with its body unread.
 
         `sha256` of the body, as hex, is signed; without one the body is not signed: then a
-        checksum among the headers must protect it. Throttled and failed requests are repeated
-        here and nowhere else in this module's callers.
+        checksum among the headers must protect it.
         """
         payload = sha256 or (UNSIGNED if len(body) else EMPTY_SHA256)
-        for attempt in range(1, ATTEMPTS + 1):
-            last = attempt == ATTEMPTS or not repeat
+
+        def once() -> Response:
+            where = (method, bucket, key, query or {}, headers or {}, body, payload)
             try:
-                response = self._send(
-                    method, bucket, key, query or {}, headers or {}, body, payload
-                )
+                response = self._send(*where)
+                if response.status >= 300 and self._learn_region(bucket, response):
+                    _code_of(response)
+                    response = self._send(*where)
             except TransportError as error:
-                if last:
-                    raise transport_error(error, operation, key, bucket) from error
-                self._wait(_jittered(attempt))
-                continue
+                raise transport_error(error, operation, key, bucket) from error
             if response.status < 300:
                 return response
-            code = _code_of(response)
-            if self._learn_region(bucket, response):
-                continue
-            if last or not (response.status in _REPEATED or code in _REPEATED_CODES):
-                raise error_of(code, response.status, operation, key, bucket)
-            self._wait(_wait_seconds(response, attempt))
-        raise StorageError(f"S3 {operation} s3://{bucket}: the bucket's region is not found")
+            wished = retry_after_seconds(response.headers.get("retry-after"))
+            refused = error_of(_code_of(response), response.status, operation, key, bucket)
+            refused.retry_after_seconds = wished
+            raise refused
+
+        return self._retrier.run(once) if repeat else once()
 
     def close(self) -> None:
         """Drop kept connections."""
@@ -236,15 +218,3 @@ def _code_of(response: Response) -> str:
     response.close()
     found = _CODE.search(body)
     return found.group(1).decode("ascii") if found else ""
-
-
-def _jittered(attempt: int) -> float:
-    longest = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 4**attempt)
-    return random.uniform(FIRST_WAIT_SECONDS / 2, longest)  # noqa: S311  (no secret)
-
-
-def _wait_seconds(response: Response, attempt: int) -> float:
-    told = response.headers.get("retry-after", "")
-    if told.isdigit():
-        return min(float(told), LONGEST_WAIT_SECONDS) + random.uniform(0, 0.5)  # noqa: S311
-    return _jittered(attempt)

@@ -1,0 +1,173 @@
+"""Writing one large object: by parts on both sides where both can, else as one stream."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, BinaryIO, cast
+
+from cloudflux.api.tasks import JobTask
+from cloudflux.errors import IntegrityError, ObjectNotFound, PreconditionFailed
+from cloudflux.migration.ahead import ReadAhead
+from cloudflux.migration.checkpoint import Checkpoint, Moved
+from cloudflux.migration.mapping import class_at_target, class_to_write, provenance
+from cloudflux.migration.proof import COMBINED, PieceDigests
+from cloudflux.migration.session import Session
+from cloudflux.migration.streams import CountingStream, keep_to_bandwidth
+from cloudflux.storage.digests import compare
+from cloudflux.storage.interface import ObjectInfo, PartWriting, Pieces, Ranged, Written
+from cloudflux.storage.keys import printable
+
+LARGE_BYTES = 16 << 20
+IN_FLIGHT_BYTES = 32 << 20
+"""Of one large object in memory: some pieces that are read while others are written."""
+READINGS = 2
+
+
+class SourceChanged(Exception):
+    """The source is no longer the version that was listed."""
+
+
+def put_large(
+    session: Session,
+    request: JobTask,
+    listed: ObjectInfo,
+    checkpoint: Checkpoint,
+    if_version: str | None,
+) -> Moved:
+    """Copy one object in bounded memory; read again when its bytes were not the source's own."""
+    info = session.source.head(listed.key)
+    if info.version != listed.version:
+        raise SourceChanged(listed.key)
+    name = class_at_target(info, session.source.capabilities, session.target.capabilities)
+    arguments: dict[str, Any] = {
+        "info": info,
+        "storage_class": class_to_write(name, session.target.capabilities),
+        "metadata": provenance(request.job_uid, info.version),
+    }
+    by_parts = hasattr(session.source, "read_range") and hasattr(session.target, "put_parts")
+    with session.memory.hold(IN_FLIGHT_BYTES):
+        for _ in range(READINGS):
+            arguments |= {"if_absent": if_version is None, "if_version": if_version}
+            session.context.check()
+            if by_parts:
+                written, digests = _put_parts(session, info, checkpoint, arguments)
+            else:
+                written, digests = _put_stream(session, info, arguments)
+            if session.origin.agrees(info, digests) or session.origin.excused(info):
+                return moved_of(session, info, name, written, digests)
+            if_version = written.version  # what was read wrongly is ours to write over
+    raise IntegrityError(
+        f"{session.source.uri}/{printable(info.key)}: its bytes are not those that its server "
+        f"recorded; the copy at {session.target.uri} is not to be trusted and the source is kept"
+    )
+
+
+def needed_digests(session: Session, info: ObjectInfo) -> set[str]:
+    """The digests to compute: ours, the one the target's server computes, and the source's."""
+    names = {"sha256", *session.target.capabilities.checksums[:1]}
+    return names | session.origin.expected(info).keys()
+
+
+def kept_digests(session: Session, digests: Mapping[str, str]) -> dict[str, str]:
+    """The digests that verification can compare."""
+    names = {"sha256", *session.target.capabilities.checksums}
+    return {name: value for name, value in digests.items() if name in names}
+
+
+def moved_of(
+    session: Session, info: ObjectInfo, name: str, written: Written, digests: Mapping[str, str]
+) -> Moved:
+    """What a write brought. Raises IntegrityError when the server computed something else."""
+    compare(digests, written.checksums, f"{session.target.uri}/{printable(info.key)}")
+    common = sorted(digests.keys() & written.checksums.keys())
+    return Moved(
+        key=info.key,
+        size_bytes=info.size_bytes,
+        version=info.version,
+        target_version=written.version,
+        storage_class=name,
+        digests=kept_digests(session, digests),
+        attested=common[0] if common else "",
+    )
+
+
+def changed_or(session: Session, info: ObjectInfo, error: Exception) -> Exception:
+    """Tell a broken stream of an object that changed meanwhile from corruption."""
+    try:
+        present = session.source.head(info.key)
+    except ObjectNotFound as gone:
+        return gone
+    return SourceChanged(info.key) if present.version != info.version else error
+
+
+class _SourcePieces:
+    """The source's content in pieces, checked, paced, and digested as they pass."""
+
+    def __init__(self, session: Session, info: ObjectInfo, crc: str | None) -> None:
+        self.size_bytes = info.size_bytes
+        self._session, self._info = session, info
+        self.digests = PieceDigests(crc) if crc else None
+
+    def read(self, start: int, length: int) -> bytes:
+        """Exactly these bytes. Raises SourceChanged."""
+        self._session.context.check()
+        try:
+            data = cast("Ranged", self._session.source).read_range(
+                self._info.key, start, length, if_version=self._info.version
+            )
+        except PreconditionFailed as error:
+            raise SourceChanged(self._info.key) from error
+        if self.digests is not None:
+            self.digests.add(start, data)
+        keep_to_bandwidth(self._session, length)
+        return data
+
+
+def _put_parts(
+    session: Session, info: ObjectInfo, checkpoint: Checkpoint, arguments: Mapping[str, Any]
+) -> tuple[Written, Mapping[str, str]]:
+    expected = session.origin.expected(info)
+    if expected and not expected.keys() & set(COMBINED):
+        # An MD5 or SHA-256 of the whole can only be had of its bytes in order.
+        return _put_stream(session, info, arguments)
+    crc = next(iter(expected), None)
+    pieces = _SourcePieces(session, info, crc if crc != "crc64nvme" else None)
+    begun: Callable[[str], None] = lambda id_: checkpoint.begin(info.key, info.version, id_)  # noqa: E731
+    version, upload_id = checkpoint.uploads.get(info.key, ("", None))
+    can_go_on = version == info.version and pieces.digests is None
+    written, digests = cast("PartWriting", session.target).put_parts(
+        info.key,
+        cast("Pieces", pieces),
+        upload_id=upload_id if can_go_on else None,
+        begun=begun,
+        **arguments,
+    )
+    if pieces.digests is not None:
+        digests = {**digests, **pieces.digests.hex(info.size_bytes)}
+    return written, digests
+
+
+def _put_stream(
+    session: Session, info: ObjectInfo, arguments: Mapping[str, Any]
+) -> tuple[Written, Mapping[str, str]]:
+    with _opened(session, info) as opened:
+        stream = CountingStream(opened, session, needed_digests(session, info))
+        session.context.check()
+        try:
+            written = session.target.put(
+                info.key,
+                stream,  # type: ignore[arg-type]  # only read() is used of a stream
+                info.size_bytes,
+                **arguments,
+            )
+        except IntegrityError as error:
+            raise changed_or(session, info, error) from error
+    return written, stream.digests.hex()
+
+
+def _opened(session: Session, info: ObjectInfo) -> BinaryIO:
+    source = session.source
+    try:
+        if hasattr(source, "read_range"):
+            return cast("BinaryIO", ReadAhead(cast("Ranged", source), info))
+        return source.open(info.key, if_version=info.version)
+    except PreconditionFailed as error:
+        raise SourceChanged(info.key) from error
