@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from azure.core.exceptions import ServiceRequestError
 from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.storage.blob import StandardBlobTier
 
@@ -238,6 +239,27 @@ def test_a_server_that_is_away_may_be_tried_again() -> None:
     store = AzureStore(client, Retrier(Backoff(attempts=1)), "box", "")
     with pytest.raises(Unavailable, match="the endpoint does not answer"):
         store.check()
+
+
+def test_a_page_that_fails_once_is_listed_nevertheless(
+    azurite: AzureServer, rig_azurite: Rig
+) -> None:
+    names = [f"k{number:02d}" for number in range(25)]
+    for name in names:
+        put(rig_azurite.store, name, b"")  # type: ignore[arg-type]
+
+    def cut(request: Any) -> None:
+        raise ServiceRequestError("cut")
+
+    policy = Once(lambda request: "marker=" in request.url, cut)
+    client = type(azurite.client()).from_connection_string(
+        azurite.connection_string, retry_total=0, _additional_pipeline_policies=[policy]
+    )
+    container = rig_azurite.store.uri.removeprefix("az://").partition("/")[0]
+    store = AzureStore(client, Retrier(wait=lambda _: None), container, "data/")
+    store.page_keys = 10
+    assert [entry.key for entry in store.list()] == names
+    assert policy.done
 
 
 def test_the_enum_of_the_sdk_has_our_tiers() -> None:

@@ -23,6 +23,13 @@ def _open_azure(ref: StoreRef, tier_roots: Sequence[str]) -> Store:
     return AzureStore.from_ref(ref)
 
 
+def _open_gcs(ref: StoreRef, tier_roots: Sequence[str]) -> Store:
+    from cloudflux.storage.gcs import GcsStore
+
+    _refuse_roots(ref, tier_roots)
+    return GcsStore.from_ref(ref)
+
+
 def _open_file(ref: StoreRef, tier_roots: Sequence[str]) -> Store:
     from cloudflux.storage.file import FileStore
 
@@ -34,7 +41,12 @@ def _refuse_roots(ref: StoreRef, tier_roots: Sequence[str]) -> None:
         raise ConfigurationError(f"{ref.uri}: tier roots belong to file:// locations only")
 
 
-SCHEMES: Mapping[str, Opener] = {"s3": _open_s3, "az": _open_azure, "file": _open_file}
+SCHEMES: Mapping[str, Opener] = {
+    "s3": _open_s3,
+    "az": _open_azure,
+    "gs": _open_gcs,
+    "file": _open_file,
+}
 """Every scheme that a location's uri can have."""
 
 

@@ -1,0 +1,167 @@
+"""Writing an object: one request when it is small, else a resumable upload in bounded memory."""
+
+import json
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, BinaryIO
+
+from cloudflux.errors import CloudFluxError, Unavailable
+from cloudflux.storage.digests import Digests, hex_to_base64
+from cloudflux.storage.gcs_client import TIMEOUTS_SECONDS, Connection
+from cloudflux.storage.gcs_errors import Requests
+from cloudflux.storage.parts import MIB, read_exactly, require_announced
+
+CHUNK_BYTES = 8 * MIB
+OPERATION = "objects.insert"
+
+
+class Upload:
+    """One object to write; each call sends it once."""
+
+    def __init__(self, requests: Requests, connection: Connection, bucket: str, key: str) -> None:
+        self._requests, self._connection = requests, connection
+        self._bucket, self._key = bucket, key
+
+    def whole(
+        self,
+        stream: BinaryIO,
+        size_bytes: int,
+        *,
+        body: Mapping[str, Any],
+        conditions: Mapping[str, int],
+        sha256: str | None,
+    ) -> tuple[dict[str, Any], Digests]:
+        """Send everything in one request, with the CRC32C that the server compares."""
+        data = read_exactly(stream, size_bytes + 1)
+        digests = Digests()
+        digests.update(data)
+        require_announced(self._key, digests, size_bytes, sha256)
+        described = {**body, "crc32c": hex_to_base64(digests.hex()["crc32c"])}
+        boundary = secrets.token_hex(16)
+        content = body.get("contentType", "application/octet-stream")
+        message = b"".join((
+            f"--{boundary}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n".encode(),
+            json.dumps(described).encode(),
+            f"\r\n--{boundary}\r\nContent-Type: {content}\r\n\r\n".encode(),
+            data,
+            f"\r\n--{boundary}--\r\n".encode(),
+        ))  # fmt: skip
+
+        def request() -> dict[str, Any]:
+            answer = self._connection.session.post(
+                self._connection.url("upload/storage", self._bucket),
+                params={"uploadType": "multipart", **conditions},
+                headers={"Content-Type": f"multipart/related; boundary={boundary}"},
+                data=message,
+                timeout=TIMEOUTS_SECONDS,
+            )
+            return self._resource(answer)
+
+        return self._send(request), digests
+
+    def resumable(
+        self,
+        stream: BinaryIO,
+        size_bytes: int,
+        *,
+        body: Mapping[str, Any],
+        conditions: Mapping[str, int],
+        sha256: str | None,
+    ) -> tuple[dict[str, Any], Digests]:
+        """Send chunk by chunk; a broken one goes on where the server says it is.
+
+        The last chunk is sent only when the stream was the one announced, with its CRC32C.
+        """
+        digests = Digests()
+        session = self._begin(body, conditions, size_bytes)
+        try:
+            start = 0
+            chunk = read_exactly(stream, CHUNK_BYTES)
+            while True:
+                digests.update(chunk)
+                following = read_exactly(stream, CHUNK_BYTES)
+                last = not following
+                if last or start + len(chunk) >= size_bytes:
+                    digests.update(following)  # nothing, unless the stream is too long
+                    require_announced(self._key, digests, size_bytes, sha256)
+                answer = self._chunk(session, chunk, start, size_bytes, digests if last else None)
+                if last:
+                    if answer is None:
+                        raise Unavailable(
+                            "GCS: the upload is whole but was not accepted", key=self._key
+                        )
+                    return answer, digests
+                start, chunk = start + len(chunk), following
+        except BaseException:
+            # The server forgets an upload after a week by itself.
+            with suppress(CloudFluxError), self._requests.translated(OPERATION, self._key):
+                self._connection.session.delete(session, timeout=TIMEOUTS_SECONDS)
+            raise
+
+    def _begin(
+        self, body: Mapping[str, Any], conditions: Mapping[str, int], size_bytes: int
+    ) -> str:
+        def request() -> str:
+            answer = self._connection.session.post(
+                self._connection.url("upload/storage", self._bucket),
+                params={"uploadType": "resumable", "name": body["name"], **conditions},
+                headers={"X-Upload-Content-Length": str(size_bytes)},
+                json=dict(body),
+                timeout=TIMEOUTS_SECONDS,
+            )
+            self._requests.require_success(answer, OPERATION, self._key)
+            return str(answer.headers["Location"])
+
+        session: str = self._send(request)
+        return session
+
+    def _chunk(
+        self, session: str, chunk: bytes, start: int, size_bytes: int, whole: Digests | None
+    ) -> dict[str, Any] | None:
+        """Send a chunk; returns the resource after the last one, else None."""
+        headers = {}
+        if whole is not None:
+            headers["X-Goog-Hash"] = f"crc32c={hex_to_base64(whole.hex()['crc32c'])}"
+        begun = False
+
+        def request() -> dict[str, Any] | None:
+            nonlocal begun
+            there = start
+            if begun:
+                there, finished = self._position(session, size_bytes)
+                if finished is not None or there >= start + len(chunk):
+                    return finished
+            begun = True
+            rest = chunk[max(0, there - start) :]
+            span = f"bytes {there}-{start + len(chunk) - 1}/{size_bytes}"
+            answer = self._connection.session.put(
+                session,
+                data=rest,
+                headers={"Content-Range": span, **headers},
+                timeout=TIMEOUTS_SECONDS,
+            )
+            if answer.status_code == 308:
+                return None
+            return self._resource(answer)
+
+        stored: dict[str, Any] | None = self._send(request)
+        return stored
+
+    def _position(self, session: str, size_bytes: int) -> tuple[int, dict[str, Any] | None]:
+        """How many bytes the server has, and the object when it has them all."""
+        answer = self._connection.session.put(
+            session, headers={"Content-Range": f"bytes */{size_bytes}"}, timeout=TIMEOUTS_SECONDS
+        )
+        if answer.status_code == 308:
+            span = answer.headers.get("Range", "")
+            return (int(span.rpartition("-")[2]) + 1 if span else 0), None
+        return size_bytes, self._resource(answer)
+
+    def _resource(self, answer: Any) -> dict[str, Any]:
+        self._requests.require_success(answer, OPERATION, self._key)
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def _send(self, request: Any) -> Any:
+        return self._requests.send(self._connection.retrier, OPERATION, self._key, request)
