@@ -282,6 +282,24 @@ def test_what_changes_at_the_source_while_it_moves_is_moved_as_it_is_at_the_end(
     assert matched == len(expected)
 
 
+def test_a_copy_with_a_flipped_byte_is_never_switched_to(scene: Scene) -> None:
+    content = scene.data_set("flipped")
+    with standing_in(scene, "Verifying", "flipped") as job:
+        broken = bytearray(content["dir 1/object-4"])
+        broken[7] ^= 1
+        scene.put("flipped-target", "dir 1/object-4", bytes(broken))
+    said = scene.world.wait_condition("migrationjobs", job, "Succeeded", "False")
+    assert said["reason"] == "VerificationFailed"
+    assert "object-4" in said["message"]
+    assert scene.world.status("migrationjobs", job)["failures"][0]["key"].endswith("object-4")
+    scene.world.wait_event(job, "VerificationFailed")
+    assert scene.world.status("datasets", "flipped")["location"]["generation"] == 0
+    assert scene.contents("flipped") == content
+    wait_for("the sweep", lambda: scene.world.status("migrationjobs", job).get("residue"))
+    assert scene.contents("flipped-target") == {"dir 1/object-4": bytes(broken)}
+    assert "left there" in scene.world.status("migrationjobs", job)["residue"]
+
+
 def test_what_is_written_between_verification_and_switch_is_moved_first(scene: Scene) -> None:
     content = scene.data_set("late", writers="Active")
     with standing_in(scene, "Verifying", "late") as job:

@@ -40,12 +40,16 @@ def sweep(session: Session, request: SweepRequest) -> SweepResult:
 
 def _remove_copies(session: Session, request: SweepRequest) -> tuple[int, int]:
     tally = Tally(session.context)
+    with Checkpoint(session.files.checkpoint) as checkpoint:
+        ours = {key for key, moved in checkpoint.moved.items() if not moved.adopted}
 
     def remove(listed: ObjectInfo | Unreadable) -> None:
         session.context.check()
         try:
             info = session.target.head(listed.key)
             if not written_by(info, request.job_uid):
+                if info.key in ours:
+                    tally.skip()
                 return
             session.target.delete(info.key, if_version=info.version)
         except ObjectNotFound:
