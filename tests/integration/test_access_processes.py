@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from cloudflux.access.logs import ingest_logs
-from cloudflux.access.store import AccessStore, Place
+from cloudflux.access.places import Place
+from cloudflux.access.store import AccessStore
 from cloudflux.storage.memory import MemoryStore
 from cloudflux_dev.tracegen import Behaviour, TracedObject, generate
 

@@ -6,9 +6,10 @@ inventory is replaced at once or not at all. Of the previous one only hashes and
 """
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable, WriterProperties, write_deltalake
 
 from cloudflux.access.atime import read_by_atime
-from cloudflux.access.tables import COUNTS, INVENTORY, shard_of
+from cloudflux.access.tables import CONFIGURATION, COUNTS, INVENTORY, shard_of
 from cloudflux.storage.interface import ObjectInfo
 
 _BATCH_ROWS = 8192
@@ -85,6 +86,9 @@ class KeyedDays:
         return np.where(self.hashes[at] == hashes, self.values[at], _NEVER)
 
 
+_NONE = KeyedDays(np.empty(0, np.int64), np.empty(0, np.int64))
+
+
 def _integers(column: pa.Array) -> Hashes:
     integer = (
         column.cast(pa.int32()).cast(pa.int64())
@@ -117,68 +121,90 @@ def _previous(table: DeltaTable) -> tuple[KeyedDays, KeyedDays]:
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """A listing on local disk, ready to be committed, and the reads its access times tell of."""
+    """A listing, ready to be committed, and the reads its access times tell of.
+
+    A short one is in memory, a long one in local files.
+    """
 
     totals: InventoryTotals
-    objects: Path
-    reads: Path
+    objects: pa.Table | Path
+    reads: pa.Table | Path
 
-    def commit(self, inventory: DeltaTable) -> None:
-        """Replace the inventory by the listing in one commit."""
+    def commit(self, inventory: DeltaTable | Path) -> None:
+        """Replace the inventory by the listing in one commit; a path: make it by that commit."""
         write_deltalake(
-            inventory,
-            _stream(self.objects),
+            str(inventory) if isinstance(inventory, Path) else inventory,
+            _stream(self.objects) if isinstance(self.objects, Path) else self.objects,
             mode="overwrite",
+            configuration=CONFIGURATION if isinstance(inventory, Path) else None,
             target_file_size=_FILE_BYTES,
             writer_properties=WriterProperties(
                 compression="ZSTD", max_row_group_size=_ROW_GROUP_ROWS, write_batch_size=_BATCH_ROWS
             ),
         )
 
-    def commit_reads(self, counts: DeltaTable) -> None:
+    def commit_reads(self, counts: Callable[[], DeltaTable]) -> None:
         """Add the reads; must come before `commit`, or a kill between would lose them."""
-        with pq.ParquetFile(self.reads) as file:
-            if file.metadata.num_rows == 0:
-                return
-        write_deltalake(counts, _stream(self.reads), mode="append")
+        if isinstance(self.reads, Path):
+            with pq.ParquetFile(self.reads) as file:
+                rows = file.metadata.num_rows
+        else:
+            rows = self.reads.num_rows
+        if rows:
+            reads = _stream(self.reads) if isinstance(self.reads, Path) else self.reads
+            write_deltalake(counts(), reads, mode="append")
 
     def drop(self) -> None:
         """Remove the local files."""
-        self.objects.unlink(missing_ok=True)
-        self.reads.unlink(missing_ok=True)
+        for one in (self.objects, self.reads):
+            if isinstance(one, Path):
+                one.unlink(missing_ok=True)
 
 
 def stage_listing(
     directory: Path,
-    previous: DeltaTable,
+    previous: DeltaTable | None,
     objects: Iterator[ObjectInfo],
     first_puts: KeyedDays,
     atime_signal: str | None,
     now: dt.datetime,
 ) -> Staged:
-    """Write a listing to local disk, completed by what was known before.
+    """Take a listing in, completed by what was known before; a long one to local disk.
 
     first_seen is the earliest of LastModified, a logged PUT and what was known before. With
     `atime_signal`, changed access times become reads of that signal. What `objects` raises
     passes through. The listing is staged, because Delta Lake would pull it from a thread of
     its own runtime, in which no other table can be written.
     """
-    directory.mkdir(parents=True, exist_ok=True)
     totals = InventoryTotals()
+    first_seen, accessed = _previous(previous) if previous is not None else (_NONE, _NONE)
+
+    def rows(chunk: list[ObjectInfo]) -> tuple[pa.RecordBatch, pa.Table]:
+        hashes = hash_keys([info.key for info in chunk])
+        known = np.minimum(first_seen.find(hashes), first_puts.find(hashes))
+        reads: list[dict[str, object]] = []
+        if atime_signal is not None:
+            reads = _atime_rows(chunk, accessed.find(hashes), atime_signal, now)
+        return _batch(chunk, known), pa.Table.from_pylist(reads, COUNTS)
+
+    chunks = _chunks(objects, totals)
+    first, second = next(chunks, []), next(chunks, None)
+    batch, reads = rows(first)
+    if second is None:
+        return Staged(totals, pa.Table.from_batches([batch], INVENTORY), reads)
+    directory.mkdir(parents=True, exist_ok=True)
     staged = Staged(totals, directory / "objects.parquet", directory / "reads.parquet")
-    first_seen, accessed = _previous(previous)
     with (
         pq.ParquetWriter(staged.objects, INVENTORY, compression="zstd") as listing,
-        pq.ParquetWriter(staged.reads, COUNTS, compression="zstd") as reads,
+        pq.ParquetWriter(staged.reads, COUNTS, compression="zstd") as read,
     ):
-        for chunk in _chunks(objects, totals):
-            hashes = hash_keys([info.key for info in chunk])
-            known = np.minimum(first_seen.find(hashes), first_puts.find(hashes))
-            listing.write_batch(_batch(chunk, known))
-            if atime_signal is not None:
-                rows = _atime_rows(chunk, accessed.find(hashes), atime_signal, now)
-                if rows:
-                    reads.write_table(pa.Table.from_pylist(rows, COUNTS))
+        listing.write_batch(batch)
+        read.write_table(reads)
+        for chunk in chain([second], chunks):
+            batch, reads = rows(chunk)
+            listing.write_batch(batch)
+            if reads.num_rows:
+                read.write_table(reads)
     return staged
 
 

@@ -9,9 +9,11 @@ known from the ledger, one that is delivered under another from the ids of its r
 import datetime as dt
 import json
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from hashlib import blake2b
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,14 +23,19 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
-from cloudflux.access.inventory import Hashes
-from cloudflux.access.s3logs import MAX_LINE_BYTES, AccessRecord, is_own, parse_line, redact
-from cloudflux.access.store import AccessStore, fill
-from cloudflux.access.tables import COUNTS, shard_of
+from cloudflux.access.batch import Batch, count, hashed, make_row
+from cloudflux.access.queries import fill
+from cloudflux.access.s3logs import MAX_LINE_BYTES, is_own, parse_line, redact
+from cloudflux.access.store import AccessStore
+from cloudflux.access.tables import COUNTS
 from cloudflux.errors import ObjectNotFound
 from cloudflux.storage.interface import ObjectInfo, Store
 
 _BATCH_LINES = 200_000
+_FETCHERS = 8
+"""Log objects fetched at a time."""
+_WHOLE_BYTES = 1 << 20
+"""Larger ones are streamed: at most 24 MiB are held."""
 _ATTEMPTS = 5
 _CHECK_EVERY = 100
 _REJECTED_LINES = 100
@@ -52,18 +59,6 @@ class IngestTotals:
     log_objects: int = 0
     lines: int = 0
     malformed: int = 0
-
-
-@dataclass(slots=True)
-class _Batch:
-    """Log objects read and not yet committed."""
-
-    records: list[tuple[AccessRecord, int, int]] = field(default_factory=list)
-    """Record, hash of its request id, hash of its burst (0: none)."""
-    ledger: list[dict[str, object]] = field(default_factory=list)
-    lines: int = 0
-    malformed: int = 0
-    rejected: list[str] = field(default_factory=list)
 
 
 def delivered_at(info: ObjectInfo) -> dt.datetime:
@@ -125,12 +120,12 @@ class _Reader:
         self.seen = np.unique(np.fromiter(hashes, np.int64, len(hashes)))
 
     def run(self, totals: IngestTotals) -> None:
-        batch = _Batch()
-        for info in self._new_objects():
-            self._read(info, batch)
+        batch = Batch()
+        for info, content in self._contents():
+            self._read(info, content, batch)
             if batch.lines >= _BATCH_LINES:
                 self._commit(batch, totals)
-                batch = _Batch()
+                batch = Batch()
         self._commit(batch, totals)
 
     def _new_objects(self) -> Iterator[ObjectInfo]:
@@ -145,12 +140,36 @@ class _Reader:
             ):
                 yield entry
 
-    def _read(self, info: ObjectInfo, batch: _Batch) -> None:
+    def _contents(self) -> Iterator[tuple[ObjectInfo, "Future[bytes | None]"]]:
+        """Yield the new log objects in order, a few of them fetched ahead.
+
+        There are thousands of small ones, and each is a round trip.
+        """
+        ahead: deque[tuple[ObjectInfo, Future[bytes | None]]] = deque()
+        pool = ThreadPoolExecutor(_FETCHERS, "fetch-log")
+        try:
+            for info in self._new_objects():
+                ahead.append((info, pool.submit(self._fetch, info)))
+                if len(ahead) > 2 * _FETCHERS:
+                    yield ahead.popleft()
+            yield from ahead
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _fetch(self, info: ObjectInfo) -> bytes | None:
+        """Return the whole content; None of a large one, which is streamed when its turn comes."""
+        if info.size_bytes > _WHOLE_BYTES:
+            return None
+        with self.logs.open(info.key) as stream:
+            return stream.read()
+
+    def _read(self, info: ObjectInfo, content: "Future[bytes | None]", batch: Batch) -> None:
         self.check()
         days: dict[dt.date, int] = {}
         malformed = 0
         try:
-            with self.logs.open(info.key) as stream:
+            whole = content.result()
+            with self.logs.open(info.key) if whole is None else BytesIO(whole) as stream:
                 for line in split_lines(stream):
                     batch.lines += 1
                     record = parse_line(line)
@@ -164,20 +183,20 @@ class _Reader:
                     if (record.is_read or record.is_write) and not is_own(
                         record, self.exclusions.user_agents, self.exclusions.principals
                     ):
-                        batch.records.append(_hashed(self.signal, record))
+                        batch.records.append(hashed(self.signal, record))
         except ObjectNotFound:
             return  # a lifecycle rule was faster
         at = delivered_at(info)
         batch.malformed += malformed
         for day, requests in (days or {at.date(): 0}).items():
             batch.ledger.append(
-                _row("ledger", day, info.key, requests=requests, malformed=malformed, at=at)
+                make_row("ledger", day, info.key, requests=requests, malformed=malformed, at=at)
             )
 
-    def _commit(self, batch: _Batch, totals: IngestTotals) -> None:
+    def _commit(self, batch: Batch, totals: IngestTotals) -> None:
         if not batch.ledger:
             return
-        rows, seen = self._rows(batch)
+        rows, seen = count(batch, self.seen, self.now.date())
         constant = {"signal": self.signal, "ingested": self.now.date()}
         self.check()
         table = fill(pa.Table.from_pylist(rows + batch.ledger, _ROWS), constant)
@@ -192,94 +211,11 @@ class _Reader:
         if batch.rejected:
             _keep_rejected(self.access.path / "rejected.jsonl", batch.rejected, self.now)
 
-    def _rows(self, batch: _Batch) -> tuple[list[dict[str, object]], Hashes]:
-        """Rows of reads, first PUTs and hashes out of the records that are new."""
-        ids = np.array([entry[1] for entry in batch.records], np.int64)
-        bursts = np.array([entry[2] for entry in batch.records], np.int64)
-        stale = np.isin(ids, self.seen) & (ids != 0)
-        known_burst = np.isin(bursts, self.seen) & (bursts != 0)
-        reads: dict[tuple[str, str, dt.date], _ReadCount] = {}
-        puts: dict[tuple[str, str], dt.date] = {}
-        fresh: set[int] = set()
-        for (record, request, burst), old, old_burst in zip(
-            batch.records, stale.tolist(), known_burst.tolist(), strict=True
-        ):
-            if old or request in fresh:
-                continue
-            counted = not (old_burst or burst in fresh)
-            fresh.update(value for value in (request, burst) if value)
-            key, day = record.key or "", record.time.date()
-            if record.is_write:
-                puts[record.bucket, key] = min(day, puts.get((record.bucket, key), day))
-            else:
-                count = reads.setdefault((record.bucket, key, day), _ReadCount(record.time))
-                count.add(record, counted)
-        rows = [count.row(*where) for where, count in reads.items()]
-        rows += [_row("puts", day, key, bucket=bucket) for (bucket, key), day in puts.items()]
-        rows += [_row("seen", self.now.date(), "", hash=value) for value in fresh]
-        return rows, np.fromiter(fresh, np.int64, len(fresh))
-
-
-@dataclass(slots=True)
-class _ReadCount:
-    """Reads of one object on one day."""
-
-    at: dt.datetime
-    requests: int = 0
-    reads: int = 0
-    bytes_sent: int = 0
-
-    def add(self, record: AccessRecord, counted: bool) -> None:
-        self.requests += 1
-        self.reads += counted
-        self.bytes_sent += record.bytes_sent
-        self.at = max(self.at, record.time)
-
-    def row(self, bucket: str, key: str, day: dt.date) -> dict[str, object]:
-        return _row(
-            "reads",
-            day,
-            key,
-            bucket=bucket,
-            requests=self.requests,
-            reads=self.reads,
-            bytes=self.bytes_sent,
-            at=self.at,
-        )
-
-
-def _row(kind: str, day: dt.date, key: str, **values: object) -> dict[str, object]:
-    """Make a row of the table of counts; what is not given is empty."""
-    # what is not asked for by key needs no hash buckets
-    shard = shard_of(key) if kind in ("reads", "puts") else 0
-    empty = {"bucket": "", "requests": 0, "reads": 0, "bytes": 0, "malformed": 0}
-    place = {"kind": kind, "month": f"{day:%Y-%m}", "shard": shard, "day": day, "key": key}
-    return {**empty, "at": None, "hash": None, **place, **values}
-
 
 def _stored(table: DeltaTable, kind: str, signal: str, column: str) -> set[object]:
     where = (pc.field("kind") == kind) & (pc.field("signal") == signal)
     found = table.to_pyarrow_dataset().to_table(columns=[column], filter=where)
     return set(found[column].to_pylist())
-
-
-def _hashed(signal: str, record: AccessRecord) -> tuple[AccessRecord, int, int]:
-    request = (
-        _hash(signal, "id", record.request_id, record.operation, record.key or "")
-        if record.request_id
-        else 0
-    )
-    burst = 0
-    if record.status == 206:
-        minute = f"{record.time:%Y-%m-%dT%H:%M}"
-        burst = _hash(signal, "burst", record.requester, record.bucket, record.key or "", minute)
-    # the requester has served its purpose
-    return record._replace(requester="", user_agent=""), request, burst
-
-
-def _hash(*parts: str) -> int:
-    digest = blake2b("\0".join(parts).encode("utf-8", "surrogateescape"), digest_size=8).digest()
-    return int.from_bytes(digest, "little", signed=True)
 
 
 def split_lines(stream: BinaryIO) -> Iterator[str]:

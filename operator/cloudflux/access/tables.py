@@ -1,6 +1,7 @@
 """The Delta tables of the access store: schemas, opening and the lock beside them."""
 
 import fcntl
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +10,8 @@ from zlib import crc32
 
 import pyarrow as pa
 from deltalake import DeltaTable
+
+from cloudflux.access.deltalog import newest_version
 
 SHARDS = 16
 """Hash buckets of a month: enough to read in parallel, few enough to stay few files."""
@@ -57,7 +60,7 @@ INVENTORY = pa.schema(
     ]
 )
 
-_CONFIGURATION = {
+CONFIGURATION = {
     "delta.logRetentionDuration": "interval 1 days",
     "delta.deletedFileRetentionDuration": "interval 2 hours",
     "delta.checkpointInterval": "20",
@@ -71,16 +74,37 @@ def shard_of(key: str) -> int:
 
 def open_table(path: Path, schema: pa.Schema, partition_by: list[str] | None = None) -> DeltaTable:
     """Open a table at its newest version, creating it when absent; safe to race."""
-    if not DeltaTable.is_deltatable(str(path)):
+    if newest_version(path) is None:
         path.mkdir(parents=True, exist_ok=True)
         DeltaTable.create(
             str(path),
             schema,
             mode="ignore",
             partition_by=partition_by,
-            configuration=_CONFIGURATION,
+            configuration=CONFIGURATION,
         )
     return DeltaTable(str(path))
+
+
+_shared: dict[Path, tuple[int, DeltaTable]] = {}
+_shared_lock = threading.Lock()
+
+
+def shared_snapshot(path: Path) -> DeltaTable | None:
+    """Return the newest snapshot, one object for all who read; None when there is no table.
+
+    Opening a table costs milliseconds of listing and parsing, so that it is opened again only
+    when it has a newer version. Never write through it: a writer opens its own.
+    """
+    version = newest_version(path)
+    if version is None:
+        return None
+    with _shared_lock:
+        known = _shared.get(path)
+        if known is None or known[0] != version:
+            table = DeltaTable(str(path))
+            known = _shared[path] = (table.version(), table)
+        return known[1]
 
 
 @contextmanager

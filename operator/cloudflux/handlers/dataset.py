@@ -29,36 +29,74 @@ from cloudflux.handlers.selection import Assignment, assign, conflict_message
 from cloudflux.handlers.tasks import Entry, Key
 
 FIND, SCAN, EVALUATE = "Find", "Scan", "Evaluate"
+FIRST_HOLD_SECONDS, HOLD_SECONDS = 1.0, 5.0
+"""So long what was found out waits for what the next step brings, to share a write with it:
+before it is known where the data is, for which jobs wait, and afterwards."""
+YIELD_SECONDS, YIELD_AGAIN_SECONDS = 60.0, 10.0
+"""So long the scan after a move waits while other moves wait for a slot."""
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 5, 300
 
 
 async def reconcile(runtime: Runtime, key: Key) -> float | None:
-    """Bring one DataSet a step on; returns seconds until it wants to be seen again."""
+    """Bring one DataSet a step on; returns seconds until it wants to be seen again.
+
+    Steps that take a moment share one write of the status; see `_write_when_due`.
+    """
     data_set: DataSet | None = runtime.find(key)
     if data_set is None:
         return None
-    now = runtime.clock()
+    unwritten = runtime.memory(data_set.uid).unwritten
+    while True:
+        seen, known = unwritten.applied(data_set), len(unwritten.changes)
+        again = await _step(runtime, seen, runtime.clock())
+        if len(unwritten.changes) == known or again != 0.0:
+            break
+    return await _write_when_due(runtime, key, again)
+
+
+async def _write_when_due(runtime: Runtime, key: Key, again: float | None) -> float | None:
+    """Write what was found out, unless the running task is likely to add to it in a moment."""
+    data_set: DataSet | None = runtime.find(key)
+    if data_set is None:
+        return None
+    unwritten = runtime.memory(data_set.uid).unwritten
+    if not unwritten.changes:
+        return again
+    entry = runtime.tasks.get(data_set.uid)
+    hold_seconds = FIRST_HOLD_SECONDS if data_set.status.location is None else HOLD_SECONDS
+    left_seconds = hold_seconds - unwritten.age_seconds
+    if entry is not None and not entry.ended and left_seconds > 0:
+        return left_seconds
+    status = unwritten.applied(data_set).status
+    if status != data_set.status:
+        await runtime.write_status(data_set, status)
+    unwritten.written(data_set, status)
+    return again
+
+
+async def _step(runtime: Runtime, data_set: DataSet, now: dt.datetime) -> float | None:
+    """Find out one thing more; 0.0 when there may be another at once."""
+    memory = runtime.memory(data_set.uid)
     if not data_set.status.conditions or (
         data_set.status.observed_generation != data_set.generation
     ):
-        await runtime.write_status(data_set, compute.first_visit(data_set, now))
+        memory.unwritten.add(lambda one: compute.first_visit(one, now))
         return 0.0
     if data_set.spec.suspend:
-        return await _say_not_ready(runtime, data_set, "Suspended", "spec.suspend is true")
+        return _say_not_ready(runtime, data_set, "Suspended", "spec.suspend is true")
     entry = runtime.tasks.get(data_set.uid)
     if entry is not None:
         return await _serve_task(runtime, data_set, entry)
-    memory = runtime.memory(data_set.uid)
     if memory.not_before is not None and memory.not_before > now and _same_wish(runtime, data_set):
         return (memory.not_before - now).total_seconds()
     try:
         return await _start_next(runtime, data_set, now)
     except ConfigurationError as error:
-        return await _failed(runtime, data_set, error.reason, str(error))
+        return _failed(runtime, data_set, error.reason, str(error))
     except CloudFluxError as error:
         if error.reason == "InternalError":
             raise
-        return await _failed(runtime, data_set, error.reason, str(error))
+        return _failed(runtime, data_set, error.reason, str(error))
 
 
 def active_location(data_set: DataSet) -> Location:
@@ -102,6 +140,8 @@ async def _start_next(runtime: Runtime, data_set: DataSet, now: dt.datetime) -> 
         return None
     await repair_location_map(runtime, data_set)
     assert status.inventory is not None  # noqa: S101 - else a scan was due
+    if _moved_since_scan(data_set):
+        return YIELD_AGAIN_SECONDS
     interval = runtime.settings.scan_interval_seconds
     return max(1.0, interval - (now - status.inventory.scanned_at).total_seconds())
 
@@ -119,12 +159,24 @@ def _scan_is_due(runtime: Runtime, data_set: DataSet, now: dt.datetime) -> bool:
         return True
     if status.active_migration_ref is not None:
         return False  # a move is under way; its end asks for a scan
-    if status.history and status.history[0].completed_at > status.inventory.scanned_at:
-        return True
+    if _moved_since_scan(data_set):
+        return not _yields(runtime, data_set, now)
     if memory.scanned_generation is None:
         memory.scanned_generation = data_set.generation
     age_seconds = (now - status.inventory.scanned_at).total_seconds()
     return age_seconds >= runtime.settings.scan_interval_seconds
+
+
+def _moved_since_scan(data_set: DataSet) -> bool:
+    history, inventory = data_set.status.history, data_set.status.inventory
+    return bool(history and inventory and history[0].completed_at > inventory.scanned_at)
+
+
+def _yields(runtime: Runtime, data_set: DataSet, now: dt.datetime) -> bool:
+    """Whether listing what was just moved gives way to moves that wait for a slot."""
+    moved_at = data_set.status.history[0].completed_at
+    waiting = bool(runtime.standing.first_in_line(1))
+    return waiting and (now - moved_at).total_seconds() < YIELD_SECONDS
 
 
 def _same_wish(runtime: Runtime, data_set: DataSet) -> bool:
@@ -189,29 +241,34 @@ async def _serve_task(runtime: Runtime, data_set: DataSet, entry: Entry) -> floa
         return None
     failure = entry.error()
     if failure is not None:
-        return await _task_failed(runtime, data_set, entry.step, failure)
+        return _task_failed(runtime, data_set, entry.step, failure)
     now, memory = runtime.clock(), runtime.memory(data_set.uid)
     memory.failures, memory.not_before = 0, None
     if entry.step == FIND:
         runtime.tasks.forget(data_set.uid)
         return await _locate(runtime, data_set, entry.result(FindMarkerResult), now)
     if entry.step == SCAN:
-        status = compute.scanned(data_set, entry.result(ScanResult), now)
+        scan = entry.result(ScanResult)
         memory.evaluation_wanted = True
-        await runtime.write_status(data_set, _with_conflict(runtime, data_set, status, now))
-        _warn_of_access(runtime, data_set, status)
+        memory.unwritten.add(
+            lambda one: _with_conflict(runtime, one, compute.scanned(one, scan, now), now),
+            lambda before, status: _warn_of_access(runtime, before, status),
+        )
     else:
         found = entry.result(EvaluateResult)
-        status = compute.evaluated(data_set, found, now)
-        status = _with_conflict(runtime, data_set, compute.ready(data_set, status, now), now)
-        await runtime.write_status(data_set, status)
-        _tell_of_decision(runtime, data_set, status, found.warnings)
+        memory.unwritten.add(
+            lambda one: _with_conflict(
+                runtime, one, compute.ready(one, compute.evaluated(one, found, now), now), now
+            ),
+            lambda before, status: _tell_of_decision(runtime, before, status, found.warnings),
+        )
     runtime.tasks.forget(data_set.uid)
     return 0.0
 
 
 def _warn_of_access(runtime: Runtime, data_set: DataSet, status: DataSetStatus) -> None:
     """Say once that reads are not seen, and why; the condition goes on saying it."""
+    _warn_of_conflict(runtime, data_set, status)
     kind = ConditionType.ACCESS_HISTORY_FRESH
     before, after = (
         find_condition(data_set.status.conditions, kind),
@@ -233,16 +290,19 @@ async def _locate(
         memory.trail, ended = finding.follow(data_set, known, found.marker)
         await check_location(memory.trail.here, data_set.namespace, runtime.settings)
     except CloudFluxError as error:
-        return await _failed(runtime, data_set, error.reason, str(error))
+        return _failed(runtime, data_set, error.reason, str(error))
     if not ended:
         return 0.0
     trail, memory.trail = memory.trail, None
-    await runtime.write_status(data_set, finding.located(data_set, trail, now))
-    for key in runtime.standing.jobs_of(data_set.namespace, data_set.name):
-        runtime.queue.add(key)
-    if trail.hops:
-        message = f"markers, from the origin on, say that the data is at {trail.here.uri}"
-        runtime.event(data_set, "LocationAdopted", message)
+
+    def tell(before: DataSet, _: DataSetStatus) -> None:
+        for key in runtime.standing.jobs_of(before.namespace, before.name):
+            runtime.queue.add(key)
+        if trail.hops:
+            message = f"markers, from the origin on, say that the data is at {trail.here.uri}"
+            runtime.event(before, "LocationAdopted", message)
+
+    memory.unwritten.add(lambda one: finding.located(one, trail, now), tell)
     return 0.0
 
 
@@ -254,16 +314,22 @@ def _with_conflict(
     if not conflict:
         return status
     message = conflict_message(data_set.name, conflict)
-    runtime.event(data_set, "PolicyConflict", message)
     return compute.with_condition(
         status, data_set, ConditionType.READY, ConditionStatus.FALSE, "PolicyConflict",
         message, now,
     )  # fmt: skip
 
 
+def _warn_of_conflict(runtime: Runtime, before: DataSet, status: DataSetStatus) -> None:
+    ready = find_condition(status.conditions, ConditionType.READY)
+    if ready is not None and ready.reason == "PolicyConflict":
+        runtime.event(before, ready.reason, ready.message)
+
+
 def _tell_of_decision(
     runtime: Runtime, data_set: DataSet, status: DataSetStatus, warnings: Sequence[str]
 ) -> None:
+    _warn_of_conflict(runtime, data_set, status)
     before = {item.id for item in data_set.status.recommendations}
     if any(item.id not in before for item in status.recommendations):
         saved = f"{status.savings_per_month} {status.currency or ''}".strip()
@@ -277,16 +343,16 @@ def _tell_of_decision(
         runtime.queue.add(chosen.key)
 
 
-async def _task_failed(
+def _task_failed(
     runtime: Runtime, data_set: DataSet, step: str, failure: TaskError
 ) -> float | None:
     runtime.tasks.forget(data_set.uid)
     if step == EVALUATE:
         runtime.memory(data_set.uid).evaluation_wanted = True
-    return await _failed(runtime, data_set, failure.reason, failure.message)
+    return _failed(runtime, data_set, failure.reason, failure.message)
 
 
-async def _failed(runtime: Runtime, data_set: DataSet, reason: str, message: str) -> float:
+def _failed(runtime: Runtime, data_set: DataSet, reason: str, message: str) -> float:
     """Say what failed, keep the last good values, come back after a growing while."""
     memory = runtime.memory(data_set.uid)
     delay = float(min(FIRST_RETRY_SECONDS << memory.failures, LAST_RETRY_SECONDS))
@@ -295,15 +361,15 @@ async def _failed(runtime: Runtime, data_set: DataSet, reason: str, message: str
         message = f"A marker says that the data is at {memory.trail.here.uri}: {message}"
     memory.trail = None  # what stood at its beginning may have changed, too
     memory.not_before = runtime.clock() + dt.timedelta(seconds=delay)
-    await _say_not_ready(runtime, data_set, reason, message)
+    _say_not_ready(runtime, data_set, reason, message)
     return delay
 
 
-async def _say_not_ready(
-    runtime: Runtime, data_set: DataSet, reason: str, message: str
-) -> float | None:
-    status = compute.not_ready(data_set, reason, message, runtime.clock())
-    if status != data_set.status:
-        await runtime.write_status(data_set, status)
-        runtime.event(data_set, reason, message)
+def _say_not_ready(runtime: Runtime, data_set: DataSet, reason: str, message: str) -> float | None:
+    now = runtime.clock()
+    if compute.not_ready(data_set, reason, message, now) != data_set.status:
+        runtime.memory(data_set.uid).unwritten.add(
+            lambda one: compute.not_ready(one, reason, message, now),
+            lambda before, _: runtime.event(before, reason, message),
+        )
     return None

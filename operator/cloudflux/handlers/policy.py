@@ -163,7 +163,11 @@ async def _act(
     for data_set in matched:
         memory = runtime.memory(data_set.uid)
         decided = memory.evaluated_for == fingerprint(Assignment(policy))
-        under_way = memory.evaluation_wanted or runtime.tasks.get(data_set.uid) is not None
+        under_way = (
+            memory.evaluation_wanted
+            or memory.unwritten.changes
+            or runtime.tasks.get(data_set.uid) is not None
+        )
         if data_set.uid not in waiting or not decided or under_way or data_set.spec.suspend:
             continue
         for body in compute.jobs_to_make(policy, data_set, jobs, now):

@@ -25,6 +25,7 @@ from cloudflux.handlers.queue import WorkQueue
 from cloudflux.handlers.resources import Clock, Raw, Resource, dump, parse
 from cloudflux.handlers.standing import Standing
 from cloudflux.handlers.tasks import Key, Tasks
+from cloudflux.handlers.unwritten import Unwritten
 from cloudflux.settings import Settings
 
 PLACE_SECONDS = 30.0
@@ -49,6 +50,7 @@ class Observed:
     scanned_generation: int | None = None
     trail: Trail | None = None
     """How far the markers were followed, while its data is looked for."""
+    unwritten: Unwritten = field(default_factory=Unwritten)
     failures: int = 0
     not_before: dt.datetime | None = None
 

@@ -11,7 +11,8 @@ from cloudflux.access.atime import AtimeSupport, atime_support
 from cloudflux.access.freshness import ATIME_SIGNAL, Freshness, assess
 from cloudflux.access.inventory import InventoryTotals
 from cloudflux.access.logs import Exclusions, IngestTotals, ingest_logs
-from cloudflux.access.store import AccessStore, Place, open_access_store
+from cloudflux.access.places import Place
+from cloudflux.access.store import AccessStore, open_access_store
 from cloudflux.api.dataset import AccessSourceType
 from cloudflux.api.tasks import AccessSourceRef, ClassUsage, ScanRequest, ScanResult, StoreRef
 from cloudflux.children.context import Context, Operation, Operations

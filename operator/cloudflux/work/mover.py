@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+from cloudflux.access.deltalog import PLACES_TABLE, newest_version
 from cloudflux.api.tasks import (
     CopyRequest,
     CopyResult,
@@ -97,8 +98,8 @@ def serve_probe(request: ProbeRequest, context: Context) -> ProbeResult:
 
 def _reads(request: PlanRequest, context: Context) -> Reads:
     """Return what the access store knows of the data set's reads, as a plan needs it."""
-    if not (context.state_dir / "access").is_dir():
-        return Reads()
+    if newest_version(context.state_dir / "access" / PLACES_TABLE) is None:
+        return Reads()  # no data set has a signal; asking more would load the whole store
     from cloudflux.access.store import open_access_store
 
     store = open_access_store(context.state_dir)

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from cloudflux.access.atime import atime_support, read_by_atime
-from cloudflux.access.store import AccessStore, Place
+from cloudflux.access.places import Place
+from cloudflux.access.store import AccessStore
 from cloudflux.storage.interface import ObjectInfo
 
 NOW = dt.datetime(2026, 5, 20, 12, tzinfo=dt.UTC)

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from cloudflux.access.logs import Exclusions, ingest_logs
-from cloudflux.access.store import AccessStore, Place
+from cloudflux.access.places import Place
+from cloudflux.access.store import AccessStore
 from cloudflux.storage.memory import MemoryStore
 
 NOW = dt.datetime(2026, 5, 20, 12, tzinfo=dt.UTC)
@@ -247,7 +248,7 @@ def test_maintenance_removes_the_files_of_what_it_deleted(access, logs, monkeypa
     ingest(access, logs)
     orphan = access.path / "daily" / "left-by-a-killed-writer.parquet"
     orphan.write_bytes(b"")
-    monkeypatch.setattr("cloudflux.access.store._VACUUM_HOURS", 0)
+    monkeypatch.setattr("cloudflux.access.upkeep._VACUUM_HOURS", 0)
     access.maintain(NOW + dt.timedelta(500))
     assert list((access.path / "daily").glob("kind=reads/**/*.parquet")) == []
     assert not orphan.exists()
