@@ -12,9 +12,9 @@ from cloudflux.children.fence import read_fence, write_fence
 from cloudflux.children.supervisor import ChildPool
 from cloudflux.events.recorder import Recorder
 from cloudflux.events.transitions import EventLog
-from cloudflux.handlers import dispatch, startup
+from cloudflux.handlers import dispatch, outbox, startup
 from cloudflux.handlers.cache import Cache
-from cloudflux.handlers.kube import Kube
+from cloudflux.handlers.kube import Kube, KubeError
 from cloudflux.handlers.lease import Lease
 from cloudflux.handlers.probe import ProbeServer, Vitals
 from cloudflux.handlers.queue import WorkQueue
@@ -109,7 +109,10 @@ async def _lead(
         kube,
         lease,
         queue,
-        ready=lambda: kopf_ready.is_set() and not mismatches,
+        not_ready=lambda: [
+            *([] if kopf_ready.is_set() else ["NotListed"]),
+            *(["CrdMismatch"] if mismatches else []),
+        ],
         children=pool,
     )
     async with _background(lease.hold(), recorder.run(), vitals.run()) as background:
@@ -156,6 +159,8 @@ async def _work(
     """List, then watch and reconcile, until stopped or until a part of it ends."""
     settings = runtime.settings
     await dispatch.list_all(runtime, settings.namespaces)
+    with contextlib.suppress(KubeError):  # no reason not to work
+        await outbox.tell_again(runtime, settings.namespaces)
 
     async def reconcile(key: Key) -> float | None:
         return await dispatch.reconcile(runtime, key)

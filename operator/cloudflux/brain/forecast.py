@@ -2,15 +2,17 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import sklearn
-from sklearn.ensemble import RandomForestRegressor
 
 from cloudflux.brain.features import FEATURES_VERSION, Matrix, features
 from cloudflux.brain.inputs import History, Objects
 from cloudflux.errors import ModelError
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import RandomForestRegressor
 
 Array = npt.NDArray[np.float64]
 
@@ -44,7 +46,7 @@ class ModelMetadata:
 class ForecastModel:
     """A trained forest and what it is."""
 
-    forest: RandomForestRegressor
+    forest: "RandomForestRegressor"
     metadata: ModelMetadata
 
 
@@ -71,6 +73,10 @@ def train(objects: Objects, history: History, *, seed: int, now: dt.datetime) ->
     Raises ModelError when there is too little history.
     """
     rows, targets = _training_rows(objects, history, np.random.default_rng(seed))
+    # half of the brain's start: loaded once there is something to learn from
+    import sklearn
+    from sklearn.ensemble import RandomForestRegressor
+
     forest = RandomForestRegressor(
         n_estimators=TREES,
         min_samples_leaf=5,

@@ -6,15 +6,16 @@ import hashlib
 import json
 import os
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
-
-import sklearn
-import skops.io
-from sklearn.ensemble import RandomForestRegressor
+from typing import TYPE_CHECKING
 
 from cloudflux.brain.features import FEATURES_VERSION
 from cloudflux.brain.forecast import ForecastModel, ModelMetadata
 from cloudflux.errors import ModelError
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import RandomForestRegressor
 
 TRUSTED_TYPES: tuple[str, ...] = ("sklearn.tree._tree.Tree",)
 """What our model file may hold beyond what skops trusts by itself: the trees' arrays."""
@@ -25,6 +26,8 @@ def save_model(model: ForecastModel, directory: Path, name: str) -> None:
 
     A kill between the two leaves metadata whose digest does not fit, and loading refuses.
     """
+    import skops.io
+
     directory.mkdir(parents=True, exist_ok=True)
     content = skops.io.dumps(model.forest)
     described = {
@@ -54,10 +57,11 @@ def load_model(directory: Path, name: str) -> ForecastModel:
             f"model {name} has features of version {metadata.features_version}, "
             f"this release {FEATURES_VERSION}; train it again"
         )
-    if metadata.sklearn_version != sklearn.__version__:
+    installed = version("scikit-learn")
+    if metadata.sklearn_version != installed:
         raise ModelError(
             f"model {name} is of scikit-learn {metadata.sklearn_version}, "
-            f"installed is {sklearn.__version__}; train it again"
+            f"installed is {installed}; train it again"
         )
     return ForecastModel(_forest(content, name), metadata)
 
@@ -76,7 +80,10 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise
 
 
-def _forest(content: bytes, name: str) -> RandomForestRegressor:
+def _forest(content: bytes, name: str) -> "RandomForestRegressor":
+    import skops.io
+    from sklearn.ensemble import RandomForestRegressor
+
     unknown = set(skops.io.get_untrusted_types(data=content)) - set(TRUSTED_TYPES)
     if unknown:
         raise ModelError(f"model {name} holds types that are not trusted: {sorted(unknown)}")

@@ -1,12 +1,9 @@
 """DataSet: find where the data is, list it, read its signals, have it decided, say so."""
 
 import datetime as dt
-from collections.abc import Sequence
 
-from cloudflux.api.common import ConditionStatus, Location, SecretRef
 from cloudflux.api.dataset import DataSetStatus
 from cloudflux.api.tasks import (
-    AccessSourceRef,
     EvaluateRequest,
     EvaluateResult,
     FindMarkerRequest,
@@ -15,17 +12,20 @@ from cloudflux.api.tasks import (
     ScanResult,
     TaskError,
 )
-from cloudflux.api.vocabulary import REASONS, ConditionType
 from cloudflux.errors import CloudFluxError, ConfigurationError
 from cloudflux.handlers import dataset_status as compute
 from cloudflux.handlers import finding
-from cloudflux.handlers.conditions import find as find_condition
+from cloudflux.handlers.dataset_requests import (
+    assignment,
+    evaluate_request,
+    fingerprint,
+    scan_request,
+)
+from cloudflux.handlers.dataset_say import tell_of_decision, warn_of_access, with_conflict
 from cloudflux.handlers.locationmap import repair_location_map
 from cloudflux.handlers.locations import check_location
-from cloudflux.handlers.requests import tier_roots
-from cloudflux.handlers.resources import POLICY, DataSet
+from cloudflux.handlers.resources import DataSet
 from cloudflux.handlers.runtime import Runtime
-from cloudflux.handlers.selection import Assignment, assign, conflict_message
 from cloudflux.handlers.tasks import Entry, Key
 
 FIND, SCAN, EVALUATE = "Find", "Scan", "Evaluate"
@@ -99,25 +99,6 @@ async def _step(runtime: Runtime, data_set: DataSet, now: dt.datetime) -> float 
         return _failed(runtime, data_set, error.reason, str(error))
 
 
-def active_location(data_set: DataSet) -> Location:
-    """Where the data is now, as a location; the origin while that is not known."""
-    active = data_set.status.location
-    if active is None:
-        return data_set.spec.location
-    secret = active.credentials_secret_name
-    return Location(
-        uri=active.uri,
-        endpoint=active.endpoint,
-        region=active.region,
-        credentials_secret_ref=SecretRef(name=secret) if secret else None,
-    )
-
-
-def assignment(runtime: Runtime, data_set: DataSet) -> Assignment:
-    """The policy that speaks for the data set now."""
-    return assign(runtime.all(POLICY, data_set.namespace), data_set)
-
-
 async def _start_next(runtime: Runtime, data_set: DataSet, now: dt.datetime) -> float | None:
     """Start what is due: finding the data, a scan, a decision; else say when something will be."""
     status = data_set.status
@@ -129,13 +110,13 @@ async def _start_next(runtime: Runtime, data_set: DataSet, now: dt.datetime) -> 
         return None
     await check_location(data_set.spec.location, data_set.namespace, runtime.settings)
     if _scan_is_due(runtime, data_set, now):
-        _start(runtime, data_set, SCAN, "ingest.scan", await _scan_request(runtime, data_set, now))
+        _start(runtime, data_set, SCAN, "ingest.scan", await scan_request(runtime, data_set, now))
         return None
     chosen = assignment(runtime, data_set)
     memory = runtime.memory(data_set.uid)
     if memory.evaluation_wanted or memory.evaluated_for != fingerprint(chosen):
         memory.evaluation_wanted, memory.evaluated_for = False, fingerprint(chosen)
-        request = _evaluate_request(runtime, data_set, chosen, now)
+        request = evaluate_request(runtime, data_set, chosen, now)
         _start(runtime, data_set, EVALUATE, "brain.evaluate", request)
         return None
     await repair_location_map(runtime, data_set)
@@ -144,11 +125,6 @@ async def _start_next(runtime: Runtime, data_set: DataSet, now: dt.datetime) -> 
         return YIELD_AGAIN_SECONDS
     interval = runtime.settings.scan_interval_seconds
     return max(1.0, interval - (now - status.inventory.scanned_at).total_seconds())
-
-
-def fingerprint(chosen: Assignment) -> tuple[str, int]:
-    """What a decision stood on: the policy and its generation."""
-    return (chosen.policy.uid, chosen.policy.generation) if chosen.policy else ("", 0)
 
 
 def _scan_is_due(runtime: Runtime, data_set: DataSet, now: dt.datetime) -> bool:
@@ -198,43 +174,6 @@ def _start(
     runtime.tasks.start(data_set.uid, step, operation, request, data_set.key)
 
 
-async def _scan_request(runtime: Runtime, data_set: DataSet, now: dt.datetime) -> ScanRequest:
-    source = await runtime.store(active_location(data_set), data_set.namespace)
-    sources = []
-    for signal in data_set.spec.access.sources:
-        logs = await runtime.store(signal.logs, data_set.namespace) if signal.logs else None
-        sources.append(AccessSourceRef(type=signal.type, logs=logs))
-    runtime.memory(data_set.uid).scanned_generation = data_set.generation
-    return ScanRequest(
-        data_set_uid=data_set.uid,
-        source=source,
-        sources=tuple(sources),
-        tier_roots=tier_roots(runtime, data_set.namespace, source.uri),
-        retention_days=data_set.spec.retention.access_history_days,
-        now=now,
-    )
-
-
-def _evaluate_request(
-    runtime: Runtime, data_set: DataSet, chosen: Assignment, now: dt.datetime
-) -> EvaluateRequest:
-    location = active_location(data_set)
-    history = data_set.status.history
-    fresh = find_condition(data_set.status.conditions, ConditionType.ACCESS_HISTORY_FRESH)
-    return EvaluateRequest(
-        data_set_uid=data_set.uid,
-        uri=location.uri,
-        endpoint=location.endpoint,
-        region=location.region,
-        fresh=fresh is not None and fresh.status == ConditionStatus.TRUE,
-        fresh_message=fresh.message if fresh else "",
-        policy=chosen.policy.spec if chosen.policy else None,
-        last_move_at=history[0].completed_at if history else None,
-        price_overlay=runtime.price_overlay,
-        now=now,
-    )
-
-
 async def _serve_task(runtime: Runtime, data_set: DataSet, entry: Entry) -> float | None:
     """Take what a task brought into the status; nothing while it runs."""
     if not entry.ended:
@@ -251,33 +190,19 @@ async def _serve_task(runtime: Runtime, data_set: DataSet, entry: Entry) -> floa
         scan = entry.result(ScanResult)
         memory.evaluation_wanted = True
         memory.unwritten.add(
-            lambda one: _with_conflict(runtime, one, compute.scanned(one, scan, now), now),
-            lambda before, status: _warn_of_access(runtime, before, status),
+            lambda one: with_conflict(runtime, one, compute.scanned(one, scan, now), now),
+            lambda before, status: warn_of_access(runtime, before, status),
         )
     else:
         found = entry.result(EvaluateResult)
         memory.unwritten.add(
-            lambda one: _with_conflict(
+            lambda one: with_conflict(
                 runtime, one, compute.ready(one, compute.evaluated(one, found, now), now), now
             ),
-            lambda before, status: _tell_of_decision(runtime, before, status, found.warnings),
+            lambda before, status: tell_of_decision(runtime, before, status, found.warnings),
         )
     runtime.tasks.forget(data_set.uid)
     return 0.0
-
-
-def _warn_of_access(runtime: Runtime, data_set: DataSet, status: DataSetStatus) -> None:
-    """Say once that reads are not seen, and why; the condition goes on saying it."""
-    _warn_of_conflict(runtime, data_set, status)
-    kind = ConditionType.ACCESS_HISTORY_FRESH
-    before, after = (
-        find_condition(data_set.status.conditions, kind),
-        find_condition(status.conditions, kind),
-    )
-    if after is None or (before is not None and before.reason == after.reason):
-        return
-    if REASONS[after.reason].warning:
-        runtime.event(data_set, after.reason, after.message)
 
 
 async def _locate(
@@ -304,43 +229,6 @@ async def _locate(
 
     memory.unwritten.add(lambda one: finding.located(one, trail, now), tell)
     return 0.0
-
-
-def _with_conflict(
-    runtime: Runtime, data_set: DataSet, status: DataSetStatus, now: dt.datetime
-) -> DataSetStatus:
-    """Two policies that select the data set are said on it, too."""
-    conflict = assignment(runtime, data_set).conflict
-    if not conflict:
-        return status
-    message = conflict_message(data_set.name, conflict)
-    return compute.with_condition(
-        status, data_set, ConditionType.READY, ConditionStatus.FALSE, "PolicyConflict",
-        message, now,
-    )  # fmt: skip
-
-
-def _warn_of_conflict(runtime: Runtime, before: DataSet, status: DataSetStatus) -> None:
-    ready = find_condition(status.conditions, ConditionType.READY)
-    if ready is not None and ready.reason == "PolicyConflict":
-        runtime.event(before, ready.reason, ready.message)
-
-
-def _tell_of_decision(
-    runtime: Runtime, data_set: DataSet, status: DataSetStatus, warnings: Sequence[str]
-) -> None:
-    _warn_of_conflict(runtime, data_set, status)
-    before = {item.id for item in data_set.status.recommendations}
-    if any(item.id not in before for item in status.recommendations):
-        saved = f"{status.savings_per_month} {status.currency or ''}".strip()
-        first = status.recommendations[0].reason
-        runtime.event(data_set, "SavingsFound", f"{saved} a month can be saved: {first}")
-    chosen = assignment(runtime, data_set).policy
-    if warnings:
-        message = f"data set {data_set.name}: {'; '.join(warnings)}"
-        runtime.event(data_set if chosen is None else chosen, "DecisionWarning", message)
-    if chosen is not None:
-        runtime.queue.add(chosen.key)
 
 
 def _task_failed(

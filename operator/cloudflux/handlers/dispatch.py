@@ -65,6 +65,7 @@ def _same_version(one: Raw, other: Raw) -> bool:
 def _forget(runtime: Runtime, kind: str, raw: Raw) -> None:
     uid = raw["metadata"].get("uid", "")
     if kind == JOB:
+        runtime.held.pop(uid, None)
         runtime.queue.add(sweeper.sweep_key(uid))
     elif kind == DATA_SET:
         runtime.tasks.cancel(uid)

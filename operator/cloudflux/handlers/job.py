@@ -1,8 +1,9 @@
 """MigrationJob: gather facts, have the state machine decide, carry the decision out."""
 
 import asyncio
+from dataclasses import replace
 
-from cloudflux.api.dataset import ActiveMigrationRef, DataSetStatus, Writers
+from cloudflux.api.dataset import Writers
 from cloudflux.api.migrationjob import JobPin, MigrationJobStatus, Phase
 from cloudflux.api.tasks import TaskError
 from cloudflux.errors import CloudFluxError
@@ -15,21 +16,19 @@ from cloudflux.handlers.admission import (
     awaits_retirement,
     sweeping,
 )
+from cloudflux.handlers.claims import claim, data_set_of, release_claim, switch, write_map
 from cloudflux.handlers.job_facts import gather, target_in_use
 from cloudflux.handlers.kube import DATA_SETS, MIGRATION_JOBS, Conflict, NotFound
-from cloudflux.handlers.locationmap import ConfigMapConflict, write_location_map
 from cloudflux.handlers.resolve import in_place
-from cloudflux.handlers.resources import DATA_SET, JOB, POLICY, DataSet, Job, parse
+from cloudflux.handlers.resources import DATA_SET, JOB, POLICY, Job, parse
 from cloudflux.handlers.retirement import source_in_use
-from cloudflux.handlers.runtime import Runtime
+from cloudflux.handlers.runtime import Held, Runtime
 from cloudflux.handlers.tasks import Key
 from cloudflux.migration import facts as machine
 from cloudflux.migration.machine import decide
 
 CONFLICT_SECONDS = 0.2
 """After a compare-and-swap that lost: the watch brings the newer version in about so long."""
-CLAIM_TRIES = 5
-HISTORY_ENTRIES = 10
 
 _EVENT_OF_PHASE = {
     Phase.PLANNED: EventType.MIGRATION_PLANNED,
@@ -47,8 +46,19 @@ async def reconcile(runtime: Runtime, key: Key) -> float | None:
     job: Job | None = runtime.find(key)
     if job is None or job.deleting:
         return None
+    held = runtime.held.get(job.uid)
+    if held is not None:
+        job = replace(job, status=held.status, visited=True)
     facts = await gather(runtime, job, runtime.clock())
     decision = decide(facts)
+    if held is not None and decision.status is None and held.left_seconds <= 0:
+        decision = replace(decision, status=held.status)
+    elif decision.status is not None and may_wait(decision):
+        held = runtime.held.setdefault(job.uid, Held(decision.status))
+        held.status = decision.status
+        for action in decision.after:
+            await _act(runtime, replace(job, status=held.status), action, facts)
+        return max(0.0, held.left_seconds)
     # let in before anything is awaited: the next job that is looked at must see it
     pin = (decision.status or job.status).pin
     if pin is not None and (decision.status or job.status).phase in MOVING:
@@ -56,10 +66,28 @@ async def reconcile(runtime: Runtime, key: Key) -> float | None:
     try:
         return await _carry_out(runtime, job, facts, decision)
     except Conflict:
+        runtime.held.pop(job.uid, None)
         await _refresh(runtime, job)
         return CONFLICT_SECONDS
     finally:
         runtime.admitted.pop(job.uid, None)
+
+
+def may_wait(decision: machine.Decision) -> bool:
+    """Whether the status may share a write with the plan that is being made.
+
+    Nothing stands on it: a kill costs no more than making the plan again.
+    """
+    status = decision.status
+    return (
+        status is not None
+        and (status.phase, status.reason) == (Phase.PENDING, "Pending")
+        and not decision.before
+        and all(
+            isinstance(action, machine.StartTask) and action.step == machine.PLAN
+            for action in decision.after
+        )
+    )
 
 
 async def _carry_out(
@@ -70,6 +98,7 @@ async def _carry_out(
     written = job
     if decision.status is not None:
         raw = await runtime.write_status(job, decision.status)
+        runtime.held.pop(job.uid, None)
         written = parse(JOB, raw)
     if isinstance(facts.outcome, machine.Done | machine.Failed):
         runtime.tasks.forget(job.uid)
@@ -104,13 +133,13 @@ async def _act(runtime: Runtime, job: Job, action: machine.Action, facts: machin
             runtime.tasks.cancel(job.uid)
         case machine.ClaimDataSet():
             seen = facts.data_set.status.active_migration_ref if facts.data_set else None
-            await _claim(runtime, job, seen)
+            await claim(runtime, job, seen)
         case machine.ReleaseClaim():
             await release_claim(runtime, job.namespace, job.spec.data_set_ref.name, job.uid)
         case machine.SwitchDataSet():
-            await _switch(runtime, job, action)
+            await switch(runtime, job, action)
         case machine.WriteConfigMap():
-            await _write_map(runtime, job)
+            await write_map(runtime, job)
         case machine.EmitEvent(reason, message):
             runtime.event(job, reason, message)
         case machine.DeleteJob():
@@ -133,7 +162,7 @@ async def _start(runtime: Runtime, job: Job, operation: str, step: str) -> None:
         )
         runtime.tasks.fail(job.uid, step, failure, job.key)
         return
-    data_set = _data_set(runtime, job)
+    data_set = data_set_of(runtime, job)
     writers = data_set.spec.writers if data_set else Writers.ACTIVE
     if step in (machine.COPY, machine.SWITCH):
         await asyncio.to_thread(_pin, runtime, job, pin, writers, step)
@@ -169,88 +198,6 @@ def _pin(runtime: Runtime, job: Job, pin: JobPin, writers: Writers, step: str) -
             written_at=runtime.clock(),
         ),
     )
-
-
-def _data_set(runtime: Runtime, job: Job) -> DataSet | None:
-    found: DataSet | None = runtime.find((DATA_SET, job.namespace, job.spec.data_set_ref.name))
-    return found
-
-
-async def _claim(runtime: Runtime, job: Job, seen: ActiveMigrationRef | None) -> None:
-    """Claim the data set by compare-and-swap, from nobody or from the stale claim `seen`.
-
-    Raises Conflict when it changed since the decision: another job may have claimed it while
-    this one waited for something.
-    """
-    data_set = _data_set(runtime, job)
-    if data_set is None:
-        raise Conflict(f"DataSet {job.spec.data_set_ref.name} is gone")
-    claim = data_set.status.active_migration_ref
-    if claim is not None and claim.uid == job.uid:
-        return
-    if claim is not None and (seen is None or claim.uid != seen.uid):
-        raise Conflict(f"DataSet {data_set.name} was claimed by MigrationJob {claim.name}")
-    ours = ActiveMigrationRef(name=job.name, uid=job.uid)
-    status = data_set.status.model_copy(update={"active_migration_ref": ours})
-    await runtime.write_status(data_set, status)
-
-
-async def release_claim(runtime: Runtime, namespace: str, data_set_name: str, uid: str) -> None:
-    """Free the data set if it is claimed by this job."""
-    for _ in range(CLAIM_TRIES):
-        data_set: DataSet | None = runtime.find((DATA_SET, namespace, data_set_name))
-        claim = data_set.status.active_migration_ref if data_set else None
-        if data_set is None or claim is None or claim.uid != uid:
-            return
-        freed = data_set.status.model_copy(update={"active_migration_ref": None})
-        try:
-            await runtime.write_status(data_set, freed)
-            runtime.queue.add(data_set.key)
-            return
-        except NotFound:
-            return
-        except Conflict:
-            raw = await runtime.kube.get(DATA_SETS, namespace, data_set_name)
-            runtime.cache.put(DATA_SET, raw)
-    raise Conflict(f"DataSet {data_set_name} changes too fast to be freed")
-
-
-async def _switch(runtime: Runtime, job: Job, action: machine.SwitchDataSet) -> None:
-    """Point the data set to its new location, by compare-and-swap. Raises Conflict."""
-    data_set = _data_set(runtime, job)
-    if data_set is None:
-        raise Conflict(f"DataSet {job.spec.data_set_ref.name} is gone")
-    present = data_set.status.location.generation if data_set.status.location else 0
-    claim = data_set.status.active_migration_ref
-    if present != action.from_generation or claim is None or claim.uid != job.uid:
-        raise Conflict(f"DataSet {data_set.name} was switched or claimed by someone else")
-    await runtime.write_status(data_set, switched(data_set.status, action))
-
-
-def switched(status: DataSetStatus, action: machine.SwitchDataSet) -> DataSetStatus:
-    """The data set's status after the switch: location, history, and the claim freed."""
-    manifest = action.history.manifest_uri
-    older = [entry for entry in status.history if entry.manifest_uri != manifest]
-    return status.model_copy(
-        update={
-            "location": action.location or status.location,
-            "history": [action.history, *older][:HISTORY_ENTRIES],
-            "active_migration_ref": None,
-        }
-    )
-
-
-async def _write_map(runtime: Runtime, job: Job) -> None:
-    data_set = _data_set(runtime, job)
-    if data_set is None:
-        return
-    try:
-        location = data_set.status.location
-        first = location is not None and location.generation == 1
-        await write_location_map(runtime, data_set, first_move=first)
-    except ConfigMapConflict as error:
-        # the data set is switched already; its own visits say so again until it is mended
-        runtime.event(job, error.reason, str(error))
 
 
 def _tell(runtime: Runtime, before: Job, after: Job) -> None:

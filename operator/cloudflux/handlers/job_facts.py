@@ -17,7 +17,7 @@ from cloudflux.handlers.admission import (
     sweeping,
 )
 from cloudflux.handlers.conditions import find
-from cloudflux.handlers.dataset import active_location, assignment
+from cloudflux.handlers.dataset_requests import active_location, assignment
 from cloudflux.handlers.kube import MIGRATION_JOBS, NotFound
 from cloudflux.handlers.locations import EndpointRefused, check_file, file_roots
 from cloudflux.handlers.overlap import Place, touches

@@ -119,11 +119,14 @@ class Kube:
         namespace: str | None = None,
         *,
         label_selector: str | None = None,
+        field_selector: str | None = None,
     ) -> AsyncIterator[Object]:
         """Iterate over all objects of a kind holding one page of 500 at a time."""
         query = {"limit": str(PAGE_SIZE)}
         if label_selector:
             query["labelSelector"] = label_selector
+        if field_selector:
+            query["fieldSelector"] = field_selector
         while True:
             page = await self._call("GET", resource, namespace, query=query)
             for item in page.get("items", ()):

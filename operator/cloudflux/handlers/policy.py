@@ -9,7 +9,7 @@ from cloudflux.api.vocabulary import ConditionType
 from cloudflux.errors import ConfigurationError
 from cloudflux.handlers import policy_plan as compute
 from cloudflux.handlers.conditions import find, set_condition
-from cloudflux.handlers.dataset import fingerprint
+from cloudflux.handlers.dataset_requests import fingerprint
 from cloudflux.handlers.kube import MIGRATION_JOBS, Conflict
 from cloudflux.handlers.locations import check_file, file_roots
 from cloudflux.handlers.resources import DATA_SET, JOB, POLICY, DataSet, Policy

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from cloudflux.handlers.lease import Lease
 from cloudflux.handlers.queue import WorkQueue
 
 LAG_PERIOD_SECONDS = 0.5
+EXECUTOR_PERIOD_SECONDS = 1.0
 RETRY_SECONDS = 1.0
 
 
@@ -29,6 +30,7 @@ class Limits:
     queue_oldest: float = 120.0
     longest_run: float = 120.0
     loop_lag: float = 5.0
+    executor_wait: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +56,25 @@ class Vitals:
         lease: Lease,
         queue: WorkQueue[Any] | None = None,
         *,
-        ready: Callable[[], bool] = lambda: True,
+        not_ready: Callable[[], Sequence[str]] = tuple,
         limits: Limits | None = None,
         children: ChildPool | None = None,
     ) -> None:
         self.kube, self.lease, self.queue, self.children = kube, lease, queue, children
-        self._ready, self._limits = ready, limits or Limits()
+        self._not_ready, self._limits = not_ready, limits or Limits()
         self._echo_at = time.monotonic()
         self._beat_at = time.monotonic()
         self._worst_lag = 0.0
+        self._asked_at: float | None = None
+        self._executor_wait = 0.0
         self._log = structlog.get_logger("cloudflux.probe")
 
     async def run(self) -> None:
-        """Follow the Lease's echo and the event loop's lag, until cancelled."""
+        """Follow the Lease's echo, the loop's lag and the executor's wait, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow_echo())
             group.create_task(self._measure_lag())
+            group.create_task(self._ask_executor())
 
     def checks(self) -> list[Check]:
         """Return every check of health, evaluated now."""
@@ -80,6 +85,7 @@ class Vitals:
             Check("lease_age_seconds", self.lease.age_seconds, float(self.lease.seconds)),
             Check("lease_lost", 0.0 if self.lease.held else 1.0, 0.0),
             Check("event_loop_lag_seconds", max(0.0, lag), limits.loop_lag),
+            Check("executor_wait_seconds", self._waited(now), limits.executor_wait),
         ]
         if self.queue is not None:
             checks += [
@@ -88,9 +94,21 @@ class Vitals:
             ]
         return checks
 
-    def ready(self) -> bool:
-        """Whether everything was listed once and work goes on."""
-        return self._ready() and all(check.ok for check in self.checks())
+    def not_ready(self) -> list[str]:
+        """What keeps it from being ready, by name; nothing when it is."""
+        return [*self._not_ready(), *(check.name for check in self.checks() if not check.ok)]
+
+    def _waited(self, now: float) -> float:
+        """How long a trifle waits for a free thread: the last one, or the one that waits now."""
+        return max(self._executor_wait, 0.0 if self._asked_at is None else now - self._asked_at)
+
+    async def _ask_executor(self) -> None:
+        """Time how long a free thread takes: when all hang in a dead disk, nothing is written."""
+        while True:
+            self._asked_at = time.monotonic()
+            self._executor_wait = await asyncio.to_thread(time.monotonic) - self._asked_at
+            self._asked_at = None
+            await asyncio.sleep(EXECUTOR_PERIOD_SECONDS)
 
     async def _follow_echo(self) -> None:
         while True:
@@ -133,6 +151,12 @@ class VitalsCollector(Collector):
         for (verb, resource), count in vitals.kube.writes.items():
             writes.add_metric([verb, resource], count)
         yield writes
+        reads = CounterMetricFamily(
+            "cloudflux_api_reads", "Reads of the Kubernetes API.", labels=["resource"]
+        )
+        for resource, count in vitals.kube.reads.items():
+            reads.add_metric([resource], count)
+        yield reads
         if vitals.queue is not None:
             queue = vitals.queue
             yield GaugeMetricFamily("cloudflux_queue_depth", "Keys due.", value=queue.depth)
@@ -179,18 +203,18 @@ class ProbeServer:
 
     async def _health(self, _request: web.Request) -> web.Response:
         checks = self._vitals.checks()
-        return self._answer(all(check.ok for check in checks), checks)
+        return self._answer([check.name for check in checks if not check.ok], checks)
 
     async def _readiness(self, _request: web.Request) -> web.Response:
-        return self._answer(self._vitals.ready(), self._vitals.checks())
+        return self._answer(self._vitals.not_ready(), self._vitals.checks())
 
-    def _answer(self, ok: bool, checks: list[Check]) -> web.Response:
+    def _answer(self, failed: list[str], checks: list[Check]) -> web.Response:
         body = {
-            "ok": ok,
-            "failed": [check.name for check in checks if not check.ok],
+            "ok": not failed,
+            "failed": failed,
             "checks": {c.name: {"value": round(c.value, 3), "limit": c.limit} for c in checks},
         }
-        return web.json_response(body, status=200 if ok else 503)
+        return web.json_response(body, status=503 if failed else 200)
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         return web.Response(

@@ -7,7 +7,7 @@ from cloudflux.api.migrationjob import JobPin, MigrationJobSpec
 from cloudflux.api.tasks import JobTask
 from cloudflux.errors import ConfigurationError
 from cloudflux.handlers.admission import FINISHED, awaits_retirement
-from cloudflux.handlers.dataset import active_location
+from cloudflux.handlers.dataset_requests import active_location
 from cloudflux.handlers.overlap import Place, touches
 from cloudflux.handlers.resolve import in_place
 from cloudflux.handlers.resources import DATA_SET, DataSet, Job, Raw

@@ -10,7 +10,7 @@ import structlog
 from pydantic import BaseModel
 
 from cloudflux.api.common import Location
-from cloudflux.api.migrationjob import JobPin
+from cloudflux.api.migrationjob import JobPin, MigrationJobStatus
 from cloudflux.api.tasks import Credentials, StoreRef
 from cloudflux.errors import ConfigurationError
 from cloudflux.events.recorder import Recorder
@@ -30,6 +30,7 @@ from cloudflux.settings import Settings
 
 PLACE_SECONDS = 30.0
 MAX_PLACES = 1000
+HELD_SECONDS = 1.0
 MAP_SEEN_SECONDS, MAX_MAPS_SEEN = 60.0, 10_000
 MAX_PARSED = 5000
 """Parsed objects that are remembered; the raw ones all are."""
@@ -53,6 +54,19 @@ class Observed:
     unwritten: Unwritten = field(default_factory=Unwritten)
     failures: int = 0
     not_before: dt.datetime | None = None
+
+
+@dataclass(slots=True)
+class Held:
+    """A job's status that is not written yet, because the next one is about to follow."""
+
+    status: MigrationJobStatus
+    since: float = field(default_factory=time.monotonic)
+
+    @property
+    def left_seconds(self) -> float:
+        """For how long it may still wait."""
+        return HELD_SECONDS - (time.monotonic() - self.since)
 
 
 @dataclass(slots=True)
@@ -96,6 +110,8 @@ class Runtime:
     """What deleted jobs, by UID, left and is being removed now."""
     due_rounds: dict[str, set[str]] = field(default_factory=dict)
     """By policy: data sets that its last scheduled evaluation still has to act on."""
+    held: dict[str, Held] = field(default_factory=dict)
+    """By job: the status that waits to share a write."""
     maps_seen: MapsSeen = field(default_factory=MapsSeen)
     """Which location ConfigMaps were looked at a moment ago and found in order."""
     _parsed: dict[Key, Resource[Any, Any]] = field(default_factory=dict)

@@ -5,7 +5,7 @@ import asyncio
 from cloudflux.api.tasks import SweepRequest, SweepResult
 from cloudflux.errors import CloudFluxError
 from cloudflux.handlers import pins
-from cloudflux.handlers.job import release_claim
+from cloudflux.handlers.claims import release_claim
 from cloudflux.handlers.job_facts import target_used
 from cloudflux.handlers.resolve import in_place
 from cloudflux.handlers.resources import JOB, Raw

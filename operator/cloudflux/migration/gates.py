@@ -224,7 +224,8 @@ def _hold(draft: Draft, problem: Problem) -> None:
     if problem.fatal:
         fail(draft, problem.reason, problem.message)
         return
-    draft.warn_once(problem.reason, problem.message)
+    if problem.reason != "Pending":  # that the data set was just created is no news
+        draft.warn_once(problem.reason, problem.message)
     draft.say(problem.reason, problem.message)
     draft.condition(
         ConditionType.SUCCEEDED, ConditionStatus.UNKNOWN, problem.reason, problem.message

@@ -4,7 +4,7 @@ import pytest
 from tests.unit.handlers.test_pure import NOW, a_data_set, a_policy
 
 from cloudflux.api.tasks import EvaluateResult
-from cloudflux.handlers.dataset import _tell_of_decision
+from cloudflux.handlers.dataset_say import tell_of_decision
 from cloudflux.handlers.dataset_status import evaluated
 from cloudflux.handlers.resources import POLICY
 
@@ -34,7 +34,7 @@ def told(runtime, *warnings):
         temperature="Cold", confidence_percent=90, tiers=(), monthly_cost="1",
         savings_per_month="0", currency="USD", price_date="2026-11-21", warnings=warnings,
     )  # fmt: skip
-    _tell_of_decision(runtime, data_set, evaluated(data_set, found, NOW), found.warnings)
+    tell_of_decision(runtime, data_set, evaluated(data_set, found, NOW), found.warnings)
     return runtime.events
 
 

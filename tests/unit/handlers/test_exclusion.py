@@ -11,8 +11,7 @@ from cloudflux.api.common import Location
 from cloudflux.api.dataset import ActiveLocation, ActiveMigrationRef, DataSetSpec, DataSetStatus
 from cloudflux.api.migrationjob import JobPin, Phase, RetentionPolicy
 from cloudflux.api.tasks import JobTask, StoreRef
-from cloudflux.handlers import job as jobs
-from cloudflux.handlers import job_facts, retirement
+from cloudflux.handlers import claims, job_facts, retirement
 from cloudflux.handlers.kube import Conflict
 from cloudflux.handlers.overlap import place
 from cloudflux.handlers.resources import DATA_SET, JOB
@@ -100,7 +99,7 @@ def claim(present: ActiveMigrationRef | None, seen: ActiveMigrationRef | None) -
         written.append(status.active_migration_ref)
 
     runtime = Fake(find=lambda key: data_set, write_status=write)
-    asyncio.run(jobs._claim(runtime, a_job("mine", Phase.QUEUED, pin(A, B)), seen))
+    asyncio.run(claims.claim(runtime, a_job("mine", Phase.QUEUED, pin(A, B)), seen))
     return written
 
 
