@@ -63,7 +63,8 @@ app.kubernetes.io/part-of: cloudflux
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get, create, update]
+# list: after a start, transitions that nobody was told of are told
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [create, list, patch]
 {{- end -}}
