@@ -2,6 +2,7 @@
 
 import typer
 
+from cloudflux.cli.backtest import backtest
 from cloudflux.cli.doctor import doctor
 from cloudflux.cli.operator import operator
 from cloudflux.cli.plan import plan
@@ -13,7 +14,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for _command in (operator, plan, doctor):
+for _command in (operator, plan, doctor, backtest):
     app.command()(_command)
 app.add_typer(prices, name="prices")
 

@@ -1,0 +1,1 @@
+"""Replay: any policy over recorded history, beside baselines and the exact offline optimum."""
