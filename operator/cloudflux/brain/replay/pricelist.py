@@ -11,7 +11,14 @@ from types import MappingProxyType
 from typing import Any
 
 from cloudflux.api.common import Tier
-from cloudflux.brain.prices import AutomaticStep, ClassPrices, Figure, PriceTable, load_table
+from cloudflux.brain.prices import (
+    AutomaticStep,
+    ClassPrices,
+    Figure,
+    PriceTable,
+    load_table,
+    table_name,
+)
 from cloudflux.errors import ConfigurationError, PriceUnknown
 
 KNOWN_AS = {"aws": "s3", "gcp": "gcs", "cloudflare-r2": "r2"}
@@ -37,8 +44,7 @@ def table_for(prices: str, classes: list[str]) -> PriceTable:
     path = Path(prices)
     if path.suffix == ".json" or path.is_file():
         return _from_file(path, classes)
-    provider, _, region = prices.partition("/")
-    return load_table(KNOWN_AS.get(provider, provider), region or None)
+    return load_table(*table_name(prices))
 
 
 def _from_file(path: Path, classes: list[str]) -> PriceTable:
