@@ -22,13 +22,13 @@ def expected_step_shares(
     `idle_days` is the idle clock at the start, 0 for an object that has just entered;
     `thresholds` are the idle days after which each later step begins, ascending.
     """
-    quiet_day = np.exp(-np.maximum(reads_per_day, 0.0))
-    beyond = [_share_idle_for(quiet_day, idle_days, days, limit) for limit in thresholds]
-    edges = [np.ones_like(quiet_day), *beyond, np.zeros_like(quiet_day)]
+    rate = np.maximum(reads_per_day, 0.0)
+    beyond = [_share_idle_for(rate, idle_days, days, limit) for limit in thresholds]
+    edges = [np.ones_like(rate), *beyond, np.zeros_like(rate)]
     return [edges[i] - edges[i + 1] for i in range(len(edges) - 1)]
 
 
-def _share_idle_for(quiet_day: Array, idle_days: Array, days: int, limit: int) -> Array:
+def _share_idle_for(rate: Array, idle_days: Array, days: int, limit: int) -> Array:
     """Return the expected share of days on which the idle clock shows at least `limit`.
 
     Day t (0-based) is that idle when the last `limit` days had no read, or, before `limit` days
@@ -36,19 +36,19 @@ def _share_idle_for(quiet_day: Array, idle_days: Array, days: int, limit: int) -
     """
     first = np.clip(np.ceil(limit - idle_days), 0, min(limit, days))
     last = float(min(limit, days))
-    run_in = _geometric(quiet_day, first, last)
-    steady = max(days - limit, 0) * quiet_day**limit
-    return (run_in + steady) / days
+    run_in = _quiet_days(rate, first, last)
+    steady = max(days - limit, 0) * np.exp(-rate * limit)
+    return np.asarray((run_in + steady) / days)
 
 
-def _geometric(ratio: Array, first: Array, last: float) -> Array:
-    """Add up ratio**t for t in first … last - 1."""
+def _quiet_days(rate: Array, first: Array, last: float) -> Array:
+    """Add up the chances exp(-rate * t) of no read in t days, for t in first … last - 1."""
     count = np.maximum(last - first, 0.0)
-    gap = 1.0 - ratio
-    # Close to 1 the quotient loses all digits; the sum is then the number of its terms.
+    gap = -np.expm1(-rate)
+    # Close to 0 the quotient loses all digits; the sum is then the number of its terms.
     near_one = gap < 1e-12
     safe = np.where(near_one, 1.0, gap)
-    total = (ratio**first - ratio ** np.maximum(last, first)) / safe
+    total = (np.exp(-rate * first) - np.exp(-rate * np.maximum(last, first))) / safe
     return np.where(near_one, count, total)
 
 

@@ -166,8 +166,9 @@ def egress_per_gb(source: PriceTable, target: PriceTable, crosses_region: bool) 
 
 def by_class(names: Sequence[str]) -> dict[str, npt.NDArray[np.intp]]:
     """Find the positions of each name, so that a class is priced once for all its objects."""
-    distinct, inverse = np.unique(np.asarray(names, dtype=np.str_), return_inverse=True)
-    return {str(name): np.flatnonzero(inverse == i) for i, name in enumerate(distinct)}
+    number = {name: position for position, name in enumerate(sorted(set(names)))}
+    codes = np.fromiter(map(number.__getitem__, names), dtype=np.intp, count=len(names))
+    return {name: np.flatnonzero(codes == position) for name, position in number.items()}
 
 
 def _rent(table: PriceTable, name: str, size_bytes: Array, rate: Array) -> Array:

@@ -70,23 +70,25 @@ class Demand:
         mean = self.steady * steady + (1.0 - self.steady) * quiet
         return np.asarray(mean * self.reads_a_read_day, dtype=np.float64)
 
-    def rates(self) -> tuple[Array, Array]:
-        """Return reads a day that are possible and their probabilities.
+    def rates(self, rows: npt.NDArray[np.intp]) -> tuple[Array, Array]:
+        """Return reads a day that are possible and their probabilities, for some objects.
 
         One row for each part of the distribution, one column an object. The mean over the rows
         is `rate`, exactly: each part is represented by its own mean.
         """
-        distinct, where = np.unique(np.round(self.steady_shape, 2), return_inverse=True)
-        steady = _strata(distinct)[:, where] * (self.steady_shape / distinct[where])
-        quiet = _strata(np.array([self.quiet_shape]))
-        values = np.concatenate((steady / self.steady_days, quiet / self.quiet_days))
-        chances = np.concatenate(
-            (
-                np.repeat(self.steady[None, :] / STRATA, STRATA, axis=0),
-                np.repeat((1.0 - self.steady)[None, :] / STRATA, STRATA, axis=0),
-            )
-        )
-        return values * self.reads_a_read_day, chances
+        shape, weight = self.steady_shape[rows], self.reads_a_read_day[rows]
+        # Shapes within 2 % of each other share their parts; the mean stays exact.
+        steps, where = np.unique(np.round(np.log(shape) * 50.0), return_inverse=True)
+        distinct = np.exp(steps / 50.0)
+        values = np.empty((2 * STRATA, len(rows)))
+        np.take(_strata(distinct), where, axis=1, out=values[:STRATA])
+        values[:STRATA] *= shape / distinct[where] / self.steady_days[rows] * weight
+        values[STRATA:] = _strata(np.array([self.quiet_shape]))
+        values[STRATA:] *= weight / self.quiet_days[rows]
+        chances = np.empty_like(values)
+        chances[:STRATA] = self.steady[rows] / STRATA
+        chances[STRATA:] = (1.0 - self.steady[rows]) / STRATA
+        return values, chances
 
     def probability_rate_at_least(self, reads_per_day: float) -> Array:
         """Return the probability that the true rate is at least so high."""

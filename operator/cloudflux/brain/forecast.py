@@ -172,6 +172,9 @@ def _training_rows(
 
 def _proven(history: History) -> npt.NDArray[np.uint16]:
     """Leave out days without a complete signal: they are unknown, not zero."""
+    days = np.flatnonzero(history.complete)
+    if len(days) and days[-1] - days[0] + 1 == len(days):
+        return history.reads[:, days[0] : days[-1] + 1]  # no gap, so no copy
     return history.reads[:, history.complete]
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
-HISTORY_DAYS = 180
-"""Days of history that are looked at."""
+HISTORY_DAYS = 365
+"""Days of history that are looked at: rhythms of a quarter are seen, those of a year are not."""
 LATE_DAYS = 3
 MAX_DAILY_READS = np.iinfo(np.uint16).max
 
@@ -100,10 +100,12 @@ def history_from_rows(
     first = np.datetime64(until, "D") - np.timedelta64(length - 1, "D")
     columns = (np.asarray(days, dtype="datetime64[D]") - first).astype(np.int64)
     inside = (columns >= 0) & (columns < length) & (rows >= 0)
-    sums = np.zeros((objects, length), dtype=np.uint32)
-    np.add.at(sums, (rows[inside], columns[inside]), np.asarray(reads)[inside].astype(np.uint32))
+    matrix = np.zeros((objects, length), dtype=np.uint16)
+    # Only cells with reads are added up: a second matrix of wider numbers would be twice as large.
+    cells, where = np.unique(rows[inside] * length + columns[inside], return_inverse=True)
+    sums = np.bincount(where, weights=np.asarray(reads)[inside], minlength=len(cells))
+    matrix.reshape(-1)[cells] = np.minimum(sums, MAX_DAILY_READS)
     complete = np.zeros(length, dtype=np.bool_)
     known = (np.asarray(complete_days, dtype="datetime64[D]") - first).astype(np.int64)
     complete[known[(known >= 0) & (known < length)]] = True
-    matrix = np.minimum(sums, MAX_DAILY_READS).astype(np.uint16)
     return History(until=until, reads=matrix, complete=complete)

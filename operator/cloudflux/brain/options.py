@@ -58,13 +58,12 @@ def price_options(
         reads_per_day=np.zeros(len(objects)),
         possible=np.zeros(shape, dtype=np.bool_),
     )
-    rates, chances = demand.rates()
     for name, of_class in cost.by_class(objects.storage_class).items():
         for start in range(0, len(of_class), _ROWS_AT_A_TIME):
             rows = of_class[start : start + _ROWS_AT_A_TIME]
             ahead = None if forecast_7d is None else forecast_7d[rows]
-            likely = _with_forecast(rates[:, rows], ahead)
-            chance = chances[:, rows]
+            rates, chance = demand.rates(rows)
+            likely = _with_forecast(rates, ahead)
             options.reads_per_day[rows] = (likely * chance).sum(axis=0)
             _price_rows(table, candidates, name, rows, objects, demand, likely, chance, options)
     return options

@@ -55,7 +55,7 @@ def pauses(objects: Objects, history: History) -> Pauses:
     observed = _last(complete, columns)
     recent = _last(complete * weights, columns)
     # the number of proven days up to and with each column: pauses are differences of these
-    position = np.cumsum(complete).astype(np.int16)
+    position = np.cumsum(complete).astype(np.int64)
     parts = [
         _of_rows(
             history.reads[start : start + _ROWS_AT_A_TIME],
@@ -83,34 +83,45 @@ def pauses(objects: Objects, history: History) -> Pauses:
 def _of_rows(
     reads: npt.NDArray[np.uint16],
     observed: Array,
-    position: npt.NDArray[np.int16],
+    position: npt.NDArray[np.int64],
     weights: Array,
 ) -> Array:
-    total = int(position[-1])
-    was_read = reads > 0
-    days = was_read.sum(axis=1, dtype=np.float64)
-    born = (total - observed).astype(np.int16)
-    # where the pause that each read ended had begun: at the read before it, or at birth
-    before = np.where(was_read, position[None, :], np.int16(-1))
-    last = np.maximum.accumulate(before, axis=1)
-    began = np.maximum(np.concatenate((born[:, None], last[:, :-1]), axis=1), born[:, None])
-    ended = np.where(was_read, np.maximum(position[None, :] - began, 0), 0)
-    still = total - np.maximum(last[:, -1], born)
+    """Return the eight columns that depend on the reads, as rows."""
+    count, days = reads.shape
+    total = position[-1]
+    born = (total - observed).astype(np.int64)
+    rows, columns = np.nonzero(reads)
+    read_days = np.bincount(rows, minlength=count)
+    # Reads stand ordered by object and day: a pause lies between each and the one before it.
+    first = np.ones(len(rows), dtype=np.bool_)
+    first[1:] = rows[1:] != rows[:-1]
+    at = position[columns]
+    began = np.empty_like(at)
+    began[1:] = at[:-1]
+    began[first] = born[rows[first]]
+    ended = np.maximum(at - np.maximum(began, born[rows]), 0)
+    last = np.flatnonzero(np.append(first[1:], True)) if len(rows) else rows
+    still = total - born
+    still[rows[last]] = total - np.maximum(at[last], born[rows[last]])
+    calendar = np.zeros(count)
+    calendar[rows[last]] = days - 1 - columns[last]
+    longest = np.zeros(count)
+    if len(rows):
+        longest[rows[first]] = np.maximum.reduceat(ended, np.flatnonzero(first))
     long = ended > LONG_PAUSE_DAYS
-    waited = np.log((1 + np.maximum(still, LONG_PAUSE_DAYS)) / (1 + LONG_PAUSE_DAYS))
-    rows, _ = np.nonzero(long)
+    waited = np.log((1.0 + np.maximum(still, LONG_PAUSE_DAYS)) / (1 + LONG_PAUSE_DAYS))
     in_past = np.log((1.0 + ended[long]) / (1 + LONG_PAUSE_DAYS))
-    waited = waited + np.bincount(rows, weights=in_past, minlength=len(reads))
+    capped = np.minimum(reads[rows, columns], DAILY_CAP)
     return np.stack(
         [
-            days,
-            was_read @ weights,
-            np.minimum(reads, DAILY_CAP).sum(axis=1),
+            read_days.astype(np.float64),
+            np.bincount(rows, weights=weights[columns], minlength=count),
+            np.bincount(rows, weights=capped, minlength=count),
             still.astype(np.float64),
-            ended.max(axis=1).astype(np.float64),
-            long.sum(axis=1, dtype=np.float64),
-            waited,
-            np.argmax(was_read[:, ::-1], axis=1).astype(np.float64),
+            longest,
+            np.bincount(rows[long], minlength=count).astype(np.float64),
+            waited + np.bincount(rows[long], weights=in_past, minlength=count),
+            calendar,
         ]
     )
 

@@ -93,6 +93,16 @@ def test_a_monthly_object_is_not_taken_for_dead_on_any_day_of_its_month(days_sin
     assert targets(data_set, 201)[0] == ""
 
 
+@pytest.mark.parametrize("days_since", [5, 45, 85])
+def test_a_quarterly_object_is_not_taken_for_dead_once_a_year_was_seen(days_since):
+    quarterly = np.zeros((1, 360), dtype=int)
+    quarterly[0, -days_since::-91] = 3
+    data_set = bucket(np.concatenate((quarterly, np.zeros((200, 360), dtype=int))), [1e8] * 201)
+    wanted = demand(data_set.objects, data_set.history)
+    assert wanted.steady[0] > 0.7
+    assert wanted.rate[0] * 91 > 1
+
+
 def test_the_more_silent_the_less_is_expected():
     reads = np.zeros((4, DAYS), dtype=int)
     for row, ago in enumerate((1, 10, 40, 110)):
@@ -123,7 +133,7 @@ def test_endless_silence_of_many_objects_is_no_proof():
 def test_the_parts_of_the_distribution_add_up_to_the_mean():
     data_set = half_dead()
     wanted = demand(data_set.objects, data_set.history)
-    rates, chances = wanted.rates()
+    rates, chances = wanted.rates(np.arange(len(wanted.rate)))
     np.testing.assert_allclose(chances.sum(axis=0), 1.0)
     np.testing.assert_allclose((rates * chances).sum(axis=0), wanted.rate, rtol=1e-6)
 
