@@ -1,7 +1,9 @@
 """SIGKILL at every named step, of a child, of the control process, of all: the job completes."""
 
 import os
+import random
 import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,7 @@ def _case(step: str) -> object:
 
 
 FILES = 200
+RANDOM_KILLS = 5
 
 
 def stopped_pid(state_dir: Path) -> int | None:
@@ -109,6 +112,56 @@ def test_a_kill_loses_nothing(
         operator.stop(signal.SIGKILL)
         if second is not None:
             second.stop()
+
+
+@pytest.mark.parametrize(
+    "seed",
+    [pytest.param(n, marks=[] if n == 1 else [pytest.mark.exhaustive]) for n in range(1, 9)],
+)
+def test_kills_at_random_instants_lose_nothing(
+    control_plane: ControlPlane, world: World, tmp_path: Path, seed: int
+) -> None:
+    """Five kills in one job's life: of the control process, of the mover, or of all at once."""
+    chance = random.Random(seed)
+    content, source, target = prepare(world, tmp_path)
+    operators: list[Operator] = []
+
+    def start() -> Operator:
+        operators.append(
+            Operator(
+                control_plane.kubeconfig,
+                world.namespace,
+                tmp_path,
+                name=f"operator-{len(operators)}",
+                lease_seconds=5,
+            )
+        )
+        return operators[-1].start()
+
+    try:
+        operator = start()
+        for _ in range(RANDOM_KILLS):
+            seen = operator
+            wait_for("children", lambda: seen.children() or done(world))  # noqa: B023
+            pause_seconds = chance.uniform(0.0, 1.5)
+            threading.Event().wait(pause_seconds)  # the instant is what is tested
+            whom = chance.choice(("control", "child", "all"))
+            if whom != "control":
+                for pid in operator.children():
+                    os.kill(pid, signal.SIGKILL)
+            if whom != "child":
+                operator.stop(signal.SIGKILL)
+                operator = start()
+        settle(world, content, source, target)
+    finally:
+        for operator in operators:
+            operator.stop(signal.SIGKILL)
+
+
+def done(world: World) -> bool:
+    """The job's source is retired: nothing is left to kill."""
+    found = world.condition("migrationjobs", "move", "SourceRetired")
+    return bool(found.get("status") == "True")
 
 
 def test_a_killed_child_is_replaced_within_the_same_operator(
