@@ -10,6 +10,9 @@ import structlog
 
 from cloudflux.children.fence import read_fence, write_fence
 from cloudflux.children.supervisor import ChildPool
+from cloudflux.events.metrics import OutboxCollector
+from cloudflux.events.outbox import Outbox
+from cloudflux.events.publisher import Publisher
 from cloudflux.events.recorder import Recorder
 from cloudflux.events.transitions import EventLog
 from cloudflux.handlers import dispatch, outbox, startup
@@ -25,6 +28,8 @@ from cloudflux.settings import Settings
 
 WORKERS = 16
 """Keys worked on at a time: they wait for the API, not for the processor."""
+DRAIN_SECONDS = 2.0
+"""At a clean end, the brokers get so long to take what is waiting; the rest stays on disk."""
 
 
 async def run_operator(settings: Settings) -> None:
@@ -94,15 +99,20 @@ async def _lead(
     )
     tasks.attach(pool)
     recorder = Recorder(kube)
+    publisher = Publisher(
+        settings.state_dir, EventLog(settings.state_dir), cluster=settings.cluster
+    )
+    outbox = _outbox(settings, publisher)
     runtime = Runtime(
         settings=settings,
         kube=kube,
         cache=Cache(),
         queue=queue,
         recorder=recorder,
-        event_log=EventLog(settings.state_dir),
+        publisher=publisher,
         tasks=tasks,
         price_overlay=startup.price_overlay(settings),
+        outbox=outbox,
     )
     kopf_ready = asyncio.Event()
     vitals = Vitals(
@@ -115,14 +125,45 @@ async def _lead(
         ],
         children=pool,
     )
-    async with _background(lease.hold(), recorder.run(), vitals.run()) as background:
+    work = [lease.hold(), recorder.run(), vitals.run(), *([outbox.run()] if outbox else [])]
+    async with _told(publisher, outbox), _background(*work) as background:
         for item, problem in mismatches:
             recorder.event(item, "CrdMismatch", problem)
-        async with _probe(vitals, settings):
+        async with _probe(vitals, settings, outbox):
             try:
                 await _work(runtime, pool, background, kopf_ready, stop)
             finally:
                 await recorder.drain()
+                if outbox is not None:
+                    await outbox.drain(DRAIN_SECONDS)
+
+
+def _outbox(settings: Settings, publisher: Publisher) -> Outbox | None:
+    if not settings.kafka.enabled:
+        return None
+    # imported here: without Kafka its client costs no memory
+    from cloudflux.events.kafka import KafkaSink
+
+    outbox = Outbox(
+        settings.state_dir / "events" / "outbox",
+        KafkaSink(settings.kafka),
+        max_bytes=settings.kafka.outbox_max_bytes,
+        source=f"/clusters/{settings.cluster}",
+        namespace=settings.lease_namespace,
+        on_durable=publisher.durable,
+    )
+    publisher.attach(outbox)
+    return outbox
+
+
+@contextlib.asynccontextmanager
+async def _told(publisher: Publisher, outbox: Outbox | None) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        if outbox is not None:
+            await outbox.close()
+        publisher.close()
 
 
 @contextlib.asynccontextmanager
@@ -137,11 +178,15 @@ async def _background(*work: Any) -> AsyncIterator[list[asyncio.Task[None]]]:
 
 
 @contextlib.asynccontextmanager
-async def _probe(vitals: Vitals, settings: Settings) -> AsyncIterator[None]:
+async def _probe(
+    vitals: Vitals, settings: Settings, outbox: Outbox | None
+) -> AsyncIterator[None]:
     if settings.probe_port == 0:
         yield
         return
     server = ProbeServer(vitals, host=settings.probe_host, port=settings.probe_port)
+    if outbox is not None:
+        server.registry.register(OutboxCollector(outbox))
     await server.start()
     try:
         yield

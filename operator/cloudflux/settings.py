@@ -3,7 +3,7 @@
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -13,6 +13,102 @@ class Moves(StrEnum):
     RUN = "Run"
     DRY_RUN = "DryRun"
     STOP = "Stop"
+
+
+class KafkaProtocol(StrEnum):
+    """How brokers are spoken to."""
+
+    PLAINTEXT = "PLAINTEXT"
+    SSL = "SSL"
+    SASL_PLAINTEXT = "SASL_PLAINTEXT"
+    SASL_SSL = "SASL_SSL"
+
+
+class SaslMechanism(StrEnum):
+    """How the operator proves to brokers who it is."""
+
+    PLAIN = "PLAIN"
+    SCRAM_SHA_256 = "SCRAM-SHA-256"
+    SCRAM_SHA_512 = "SCRAM-SHA-512"
+    OAUTHBEARER = "OAUTHBEARER"
+
+
+class Compression(StrEnum):
+    """How batches of events are compressed."""
+
+    NONE = "none"
+    GZIP = "gzip"
+    SNAPPY = "snappy"
+    LZ4 = "lz4"
+    ZSTD = "zstd"
+
+
+class KafkaSettings(BaseModel):
+    """Kafka, for events and access events. Secrets are files, read at each connection."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    brokers: str = Field(
+        default="", description="Brokers as host:port, separated by commas; empty: no Kafka."
+    )
+    protocol: KafkaProtocol = Field(
+        default=KafkaProtocol.PLAINTEXT, description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."
+    )
+    ca_file: Path | None = Field(
+        default=None, description="Certificates to trust (PEM); absent: those of the system."
+    )
+    certificate_file: Path | None = Field(
+        default=None, description="Our own certificate (PEM), where brokers ask for one."
+    )
+    key_file: Path | None = Field(default=None, description="Its key (PEM).")
+    sasl_mechanism: SaslMechanism = Field(
+        default=SaslMechanism.SCRAM_SHA_512,
+        description="PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER; for SASL protocols.",
+    )
+    username: str = Field(default="", description="User, for PLAIN and SCRAM.")
+    password_file: Path | None = Field(
+        default=None, description="File with the password, for PLAIN and SCRAM."
+    )
+    token_file: Path | None = Field(
+        default=None,
+        description="File with the token, for OAUTHBEARER; read again at every connection.",
+    )
+    events_topic: str = Field(
+        default="cloudflux.events.v1", description="Topic that events are sent to."
+    )
+    access_topic: str = Field(
+        default="cloudflux.access-events", description="Topic that access events are read from."
+    )
+    dead_letter_topic: str = Field(
+        default="cloudflux.access-events.dead-letters",
+        description="Topic for the shapes of access events that could not be counted.",
+    )
+    group: str = Field(
+        default="cloudflux-collector", description="Consumer group of the collectors."
+    )
+    create_topics: bool = Field(
+        default=True, description="Create topics that are missing; false: say that they are."
+    )
+    partitions: int = Field(default=6, ge=1, description="Partitions of topics that are created.")
+    replication_factor: int = Field(
+        default=-1, ge=-1, description="Replicas of topics that are created; -1: the broker's."
+    )
+    retention_hours: int = Field(
+        default=168, ge=1, description="How long topics that are created keep their messages."
+    )
+    compression: Compression = Field(
+        default=Compression.LZ4, description="none, gzip, snappy, lz4 or zstd."
+    )
+    outbox_max_bytes: int = Field(
+        default=256 * 1024 * 1024,
+        ge=1024 * 1024,
+        description="Limit of the local log that holds events until a broker has taken them.",
+    )
+
+    @property
+    def enabled(self) -> bool:
+        """Whether there is a broker to speak to."""
+        return bool(self.brokers.strip())
 
 
 class Settings(BaseSettings):
@@ -69,6 +165,12 @@ class Settings(BaseSettings):
     probe_port: int = Field(default=0, description="Port of it; 0: off.")
     price_overlay: Path | None = Field(
         default=None, description="JSON file with prices that override."
+    )
+    cluster: str = Field(
+        default="default", max_length=128, description="Name of this cluster in events."
+    )
+    kafka: KafkaSettings = Field(
+        default_factory=KafkaSettings, description="Kafka, for events and access events."
     )
     test_stop_at: str | None = Field(
         default=None, description="Fault injection: stop point (tests)."

@@ -4,9 +4,12 @@ They are the settings' page and the chart's README.
 """
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from cloudflux.settings import Settings
 from cloudflux_dev import chart
@@ -26,19 +29,32 @@ directory, no endpoint inside the network, not the operator's own cloud identity
 HIDDEN = {"test_stop_at"}
 
 
+def variables(
+    model: type[BaseModel] = Settings, prefix: str = "CLOUDFLUX_"
+) -> Iterator[tuple[str, FieldInfo]]:
+    """Yield the name of each variable and its field; nested settings one by one."""
+    for name, info in model.model_fields.items():
+        if name in HIDDEN:
+            continue
+        inner = info.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from variables(inner, f"{prefix}{name.upper()}__")
+        else:
+            yield prefix + name.upper(), info
+
+
 def settings_page() -> str:
     """Return the page."""
     rows = []
-    for name, info in Settings.model_fields.items():
-        if name not in HIDDEN:
-            default = _default(info.get_default(call_default_factory=True))
-            meaning = (info.description or "").replace("|", "\\|")
-            rows.append(f"| `CLOUDFLUX_{name.upper()}` | {default} | {meaning} |")
+    for name, info in variables():
+        default = _default(info.get_default(call_default_factory=True))
+        meaning = (info.description or "").replace("|", "\\|")
+        rows.append(f"| `{name}` | {default} | {meaning} |")
     return HEAD + "\n".join(rows) + "\n"
 
 
 def _default(value: Any) -> str:
-    if value is None or value in ((), {}):
+    if value is None or value in ((), {}, ""):
         return "none"
     return f"`{getattr(value, 'value', value)}`"
 

@@ -213,7 +213,7 @@ class TieringPolicyStatus(StatusModel):
         default_factory=list,
         max_length=16,
         json_schema_extra=CONDITIONS_BY_TYPE,
-        description="Conditions: Ready.",
+        description="Conditions: Ready, and EventsDelivered where Kafka is configured.",
     )
     data_sets_matched: int = Field(
         default=0, ge=0, description="Number of data sets that the policy is for."

@@ -21,6 +21,7 @@ class ConditionType(StrEnum):
     SWITCHED = "Switched"
     SOURCE_RETIRED = "SourceRetired"
     STALLED = "Stalled"
+    EVENTS_DELIVERED = "EventsDelivered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,11 @@ CONDITIONS: dict[ConditionType, ConditionInfo] = {
     ),
     ConditionType.STALLED: ConditionInfo(
         "Nothing has moved for spec.progressDeadlineSeconds.", ("MigrationJob",)
+    ),
+    ConditionType.EVENTS_DELIVERED: ConditionInfo(
+        "Kafka takes the operator's events. False: they wait and the local log fills. Absent: no "
+        "Kafka is configured.",
+        ("TieringPolicy",),
     ),
 }
 """Every condition. The docs page is made from it."""
@@ -166,6 +172,12 @@ REASONS: dict[str, ReasonInfo] = {
     "NotSupported": ReasonInfo("The store can't do this.", True),
     "Throttled": ReasonInfo("The store asks to slow down."),
     "FencedOut": ReasonInfo("Another operator is the leader now."),
+    # telling
+    "EventsDelivered": ReasonInfo("Brokers take the events; few or none wait."),
+    "OutboxFilling": ReasonInfo(
+        "Brokers take no events and the local log fills; progress events are dropped first.", True
+    ),
+    "TopicMissing": ReasonInfo("A Kafka topic does not exist; create it.", True),
     # operator
     "ChildDied": ReasonInfo("A worker process ended; its task is tried again in a new one."),
     "ResidueSwept": ReasonInfo("What a deleted or cancelled job left was removed."),

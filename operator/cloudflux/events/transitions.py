@@ -1,6 +1,5 @@
 """The local event log: what happened, as CloudEvents, one JSON object a line, bounded."""
 
-import datetime as dt
 import json
 import os
 from pathlib import Path
@@ -8,43 +7,8 @@ from typing import Any
 
 import structlog
 
-from cloudflux.api.events import EventType as EventType
-
 LOG_FILE = "events.jsonl"
 MAX_BYTES = 16 * 1024 * 1024
-SOURCE = "cloudflux.io/operator"
-
-
-def event_id(uid: str, generation: int, transition: str) -> str:
-    """Return the id of a transition: the same for the same one, however often it is told."""
-    return f"{uid}:{generation}:{transition}"
-
-
-def cloud_event(
-    event_type: EventType,
-    *,
-    uid: str,
-    generation: int,
-    transition: str,
-    subject: str,
-    data: dict[str, Any],
-    time: dt.datetime,
-) -> dict[str, Any]:
-    """Build one event in the JSON format of CloudEvents 1.0.
-
-    `subject` is namespace/name of the object. Emit it only after the status that it tells of
-    was written: the committed status is the outbox.
-    """
-    return {
-        "specversion": "1.0",
-        "id": event_id(uid, generation, transition),
-        "type": event_type.value,
-        "source": SOURCE,
-        "subject": subject,
-        "time": time.astimezone(dt.UTC).isoformat().replace("+00:00", "Z"),
-        "datacontenttype": "application/json",
-        "data": data,
-    }
 
 
 class EventLog:

@@ -64,6 +64,7 @@ def _same_version(one: Raw, other: Raw) -> bool:
 
 def _forget(runtime: Runtime, kind: str, raw: Raw) -> None:
     uid = raw["metadata"].get("uid", "")
+    runtime.publisher.forget(uid)
     if kind == JOB:
         runtime.held.pop(uid, None)
         runtime.queue.add(sweeper.sweep_key(uid))
@@ -131,6 +132,12 @@ async def list_all(runtime: Runtime, namespaces: tuple[str, ...]) -> None:
         runtime.cache.replace_all(kind, found)
         for raw in found:
             runtime.queue.add(key_of(kind, raw))
+    runtime.publisher.retain(
+        {raw["metadata"].get("uid", "") for kind in KINDS for raw in runtime.cache.list(kind)}
+    )
+    for kind in KINDS:  # what an earlier leader wrote and did not live to tell
+        for raw in runtime.cache.list(kind):
+            runtime.tell(key_of(kind, raw))
     for uid in sweeper.orphans(runtime):
         runtime.queue.add(sweeper.sweep_key(uid))
 

@@ -4,10 +4,9 @@ import asyncio
 from dataclasses import replace
 
 from cloudflux.api.dataset import Writers
-from cloudflux.api.migrationjob import JobPin, MigrationJobStatus, Phase
+from cloudflux.api.migrationjob import JobPin, Phase
 from cloudflux.api.tasks import TaskError
 from cloudflux.errors import CloudFluxError
-from cloudflux.events.transitions import EventType, cloud_event
 from cloudflux.handlers import pins, requests
 from cloudflux.handlers.admission import (
     FINISHED,
@@ -29,16 +28,6 @@ from cloudflux.migration.machine import decide
 
 CONFLICT_SECONDS = 0.2
 """After a compare-and-swap that lost: the watch brings the newer version in about so long."""
-
-_EVENT_OF_PHASE = {
-    Phase.PLANNED: EventType.MIGRATION_PLANNED,
-    Phase.QUEUED: EventType.MIGRATION_QUEUED,
-    Phase.COPYING: EventType.MIGRATION_STARTED,
-    Phase.SWITCHING: EventType.MIGRATION_VERIFIED,
-    Phase.COMPLETED: EventType.MIGRATION_COMPLETED,
-    Phase.FAILED: EventType.MIGRATION_FAILED,
-    Phase.CANCELLED: EventType.MIGRATION_CANCELLED,
-}
 
 
 async def reconcile(runtime: Runtime, key: Key) -> float | None:
@@ -104,7 +93,7 @@ async def _carry_out(
         runtime.tasks.forget(job.uid)
     for action in decision.after:
         await _act(runtime, written, action, facts)
-    _tell(runtime, job, written)
+    _wake(runtime, job, written)
     await _tidy(runtime, written)
     if decision.status is not None and not any(
         isinstance(action, machine.StartTask) for action in decision.after
@@ -200,37 +189,15 @@ def _pin(runtime: Runtime, job: Job, pin: JobPin, writers: Writers, step: str) -
     )
 
 
-def _tell(runtime: Runtime, before: Job, after: Job) -> None:
-    """Tell of a transition that was written, and wake those who waited for it."""
+def _wake(runtime: Runtime, before: Job, after: Job) -> None:
+    """Wake those who waited for what this job has let go."""
     old, new = before.status.phase, after.status.phase
     if old == new and before.visited:
         return
-    if new in _EVENT_OF_PHASE:
-        event = cloud_event(
-            _EVENT_OF_PHASE[new],
-            uid=after.uid,
-            generation=after.generation,
-            transition=f"{new.value}:{len(after.status.steps)}",
-            subject=f"{after.namespace}/{after.name}",
-            data=_event_data(after.status),
-            time=runtime.clock(),
-        )
-        runtime.event_log.append(event)
     if old in HOLDING and new not in HOLDING:
         wake_waiting(runtime, after)
     if new is Phase.COMPLETED and after.spec.policy_ref is not None:  # it sums what was saved
         runtime.queue.add((POLICY, after.namespace, after.spec.policy_ref.name))
-
-
-def _event_data(status: MigrationJobStatus) -> dict[str, object]:
-    return {
-        "phase": status.phase.value,
-        "reason": status.reason,
-        "source": status.source_display,
-        "target": status.target_display,
-        "objects": status.plan.objects if status.plan else None,
-        "bytes": status.plan.bytes if status.plan else None,
-    }
 
 
 def wake_waiting(runtime: Runtime, ended: Job) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from cloudflux.api.common import ConditionStatus
 from cloudflux.api.tieringpolicy import TieringPolicyStatus
-from cloudflux.api.vocabulary import ConditionType
+from cloudflux.api.vocabulary import REASONS, ConditionType
 from cloudflux.errors import ConfigurationError
 from cloudflux.handlers import policy_plan as compute
 from cloudflux.handlers.conditions import find, set_condition
@@ -29,7 +29,7 @@ async def reconcile(runtime: Runtime, key: Key) -> float | None:
     status = _condition(runtime, policy, problem, len(matched), now)
     if problem is None and not policy.spec.suspend:
         status = _schedule(runtime, policy, status, matched, now)
-    status = _summary(runtime, policy, status, matched)
+    status = _delivery(runtime, policy, _summary(runtime, policy, status, matched), now)
     if status != policy.status or not policy.visited:
         await runtime.write_status(policy, status)
     if problem is None and not policy.spec.suspend:
@@ -150,6 +150,27 @@ def _summary(
             "currency": currencies[0] if currencies else status.currency,
         }
     )
+
+
+def _delivery(
+    runtime: Runtime, policy: Policy, status: TieringPolicyStatus, now: dt.datetime
+) -> TieringPolicyStatus:
+    """Say whether Kafka takes our events, where there is one."""
+    if runtime.outbox is None:
+        return status
+    trouble = runtime.outbox.trouble()
+    reason, message = trouble or ("EventsDelivered", REASONS["EventsDelivered"].meaning)
+    kind = ConditionType.EVENTS_DELIVERED
+    before = find(status.conditions, kind)
+    if before is not None and before.reason == reason:
+        return status  # how much waits changes all the time and is a metric
+    if trouble is not None:
+        runtime.event(policy, reason, message)
+    value = ConditionStatus.TRUE if trouble is None else ConditionStatus.FALSE
+    conditions = set_condition(
+        status.conditions, kind, value, reason, message, generation=policy.generation, now=now
+    )
+    return status.model_copy(update={"conditions": conditions})
 
 
 async def _act(

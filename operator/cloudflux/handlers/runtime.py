@@ -1,5 +1,6 @@
 """What every reconciler is given: the API, what is known of it, the queue, the children."""
 
+import contextlib
 import datetime as dt
 import time
 from collections.abc import Iterator
@@ -13,8 +14,9 @@ from cloudflux.api.common import Location
 from cloudflux.api.migrationjob import JobPin, MigrationJobStatus
 from cloudflux.api.tasks import Credentials, StoreRef
 from cloudflux.errors import ConfigurationError
+from cloudflux.events.outbox import Outbox
+from cloudflux.events.publisher import Publisher
 from cloudflux.events.recorder import Recorder
-from cloudflux.events.transitions import EventLog
 from cloudflux.handlers import overlap
 from cloudflux.handlers.cache import Cache
 from cloudflux.handlers.credentials import SecretNotFound, from_secret, how_to_create
@@ -22,7 +24,7 @@ from cloudflux.handlers.finding import Trail
 from cloudflux.handlers.kube import OURS, SECRETS, Forbidden, Kube, NotFound
 from cloudflux.handlers.locations import check_location, store_ref
 from cloudflux.handlers.queue import WorkQueue
-from cloudflux.handlers.resources import Clock, Raw, Resource, dump, parse
+from cloudflux.handlers.resources import DATA_SET, JOB, Clock, Raw, Resource, dump, parse
 from cloudflux.handlers.standing import Standing
 from cloudflux.handlers.tasks import Key, Tasks
 from cloudflux.handlers.unwritten import Unwritten
@@ -99,9 +101,11 @@ class Runtime:
     cache: Cache
     queue: WorkQueue[Key]
     recorder: Recorder
-    event_log: EventLog
+    publisher: Publisher
     tasks: Tasks
     price_overlay: dict[str, object] | None = None
+    outbox: Outbox | None = None
+    """Where events wait for a broker; None without one."""
     clock: Clock = utc_now
     observed: dict[str, Observed] = field(default_factory=dict)
     admitted: dict[str, JobPin] = field(default_factory=dict)
@@ -162,7 +166,23 @@ class Runtime:
         """Replace the status by compare-and-swap. Raises Conflict when the object changed."""
         body = {**resource.raw, "status": dump(status)}
         written = await self.kube.replace_status(OURS[resource.kind], body)
-        return self.cache.put(resource.kind, written)
+        raw = self.cache.put(resource.kind, written)
+        self.tell(resource.key)
+        return raw
+
+    def tell(self, key: Key) -> None:
+        """Tell as events what the object's status says and was not told. Never raises."""
+        try:
+            seen = self.find(key)
+        except ConfigurationError:
+            return
+        if seen is None:
+            return
+        data_set = None
+        if seen.kind == JOB:
+            with contextlib.suppress(ConfigurationError):
+                data_set = self.find((DATA_SET, seen.namespace, seen.spec.data_set_ref.name))
+        self.publisher.saw(seen, data_set)
 
     def event(self, resource: Resource[Any, Any], reason: str, message: str) -> None:
         """A Kubernetes event about the object; repeated ones are counted, not repeated."""

@@ -37,8 +37,7 @@ def test_the_end_of_a_move_wakes_its_policy(
     monkeypatch.setattr(jobs, "wake_waiting", lambda *_: None)
     runtime: Any = Fake(
         queue=Fake(add=added.append),
-        event_log=Fake(append=lambda _: None),
         clock=lambda: dt.datetime(2026, 11, 21, tzinfo=dt.UTC),
     )
-    jobs._tell(runtime, a_job(Phase.SWITCHING, policy), a_job(phase, policy))
+    jobs._wake(runtime, a_job(Phase.SWITCHING, policy), a_job(phase, policy))
     assert added == woken
