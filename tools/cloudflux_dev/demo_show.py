@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from cloudflux.api.display import display_bytes
 from cloudflux_dev import assets
 from cloudflux_dev.cluster import ControlPlane
 
@@ -27,7 +28,7 @@ def reasons(statuses: Mapping[str, Status]) -> None:
     for name, status in statuses.items():
         for item in status.get("recommendations") or []:
             print(
-                f"  {name}: {item['objects']} objects, {size(item['bytes'])}, "
+                f"  {name}: {item['objects']} objects, {display_bytes(item['bytes'])}, "
                 f"{_short_class(item['from'])} → {_short_class(item['to'])}\n    {item['reason']}"
             )
         if not status.get("recommendations"):
@@ -61,7 +62,8 @@ def approve(control_plane: ControlPlane, name: str, plan: Mapping[str, Any]) -> 
     payback = plan.get("paybackDays")
     lines = [
         f"\nThe plan of {name}, frozen until it is approved or expires:",
-        f"  {plan['objects']} objects, {size(plan['bytes'])}, about {plan['durationSeconds']} s",
+        f"  {plan['objects']} objects, {display_bytes(plan['bytes'])}, "
+        f"about {plan['durationSeconds']} s",
         f"  fees once {money(plan['oneOffCost'])}, saves {money(plan['savingsPerMonth'])} a month"
         + (f", paid back after {payback} days" if payback is not None else "")
         + f" (prices of {plan.get('priceDate') or 'the table'})",
@@ -89,8 +91,9 @@ def summary(
         moved = status.get("progress") or {}
         print(
             f"  {job['metadata']['name']}: {moved.get('objectsDone')} objects, "
-            f"{size(moved.get('bytesDone', 0))}, {_short_class(status.get('sourceDisplay') or '')}"
-            f" → {_short_class(status.get('targetDisplay') or '')}\n"
+            f"{display_bytes(moved.get('bytesDone', 0))}, "
+            f"{_short_class(status.get('sourceDisplay') or '')} → "
+            f"{_short_class(status.get('targetDisplay') or '')}\n"
             f"    verified: {proof.get('matched')} match, {proof.get('mismatched')} differ, by "
             f"{proof.get('method')}\n    manifest: {proof.get('manifestUri')} "
             f"({proof.get('digest')})"
@@ -127,16 +130,6 @@ def money(value: str | Decimal) -> str:
         return "$0"
     places = max(3 - number.adjusted(), 0)
     return f"${number:,.{places}f}"
-
-
-def size(count: int) -> str:
-    """Bytes for people."""
-    value = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < 1024:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1024
-    return f"{value:.1f} TiB"
 
 
 def _short_class(name: str) -> str:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from cloudflux.api.common import Tier
 from cloudflux.api.dataset import AccessSourceType
+from cloudflux.api.display import display_bytes
 from cloudflux.api.tasks import (
     AccessSourceRef,
     EvaluateRequest,
@@ -179,14 +180,14 @@ def as_text(uri: str, found: ScanResult, decision: EvaluateResult) -> str:
     """Return the plan in words."""
     currency = decision.currency
     lines = [
-        f"{uri}: {found.objects} objects, {_size(found.size_bytes)}",
+        f"{uri}: {found.objects} objects, {display_bytes(found.size_bytes)}",
         f"Reads: {found.fresh_message or 'not seen'}",
         f"Temperature: {decision.temperature}"
         + (f" ({decision.confidence_percent} %)" if decision.confidence_percent else ""),
         f"Cost now: {decision.monthly_cost} {currency} a month (prices of {decision.price_date})",
     ]
     lines += [
-        f"  {use.storage_class}: {use.objects} objects, {_size(use.size_bytes)}, "
+        f"  {use.storage_class}: {use.objects} objects, {display_bytes(use.size_bytes)}, "
         f"{use.monthly_cost} {currency} a month"
         for use in decision.tiers
     ]
@@ -197,18 +198,10 @@ def as_text(uri: str, found: ScanResult, decision: EvaluateResult) -> str:
     for each in decision.recommendations:
         payback = "" if each.payback_days is None else f", paid back after {each.payback_days} days"
         lines += [
-            f"  {each.objects} objects, {_size(each.size_bytes)}: {each.source} → {each.target}",
+            f"  {each.objects} objects, {display_bytes(each.size_bytes)}: "
+            f"{each.source} → {each.target}",
             f"    saves {each.savings_per_month}, costs {each.one_off_cost} once{payback}, "
             f"confidence {each.confidence_percent} %",
             f"    {each.reason}",
         ]
     return "\n".join(lines)
-
-
-def _size(count: int) -> str:
-    value = float(count)
-    for unit in ("bytes", "KiB", "MiB", "GiB", "TiB"):
-        if value < 1024 or unit == "TiB":
-            break
-        value /= 1024
-    return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from cloudflux.api.conditions import is_true
 from cloudflux.api.migrationjob import Phase, RetentionPolicy
 from cloudflux.api.vocabulary import ConditionType
-from cloudflux.handlers.conditions import is_true
 from cloudflux.handlers.resolve import in_place
 from cloudflux.handlers.resources import Job
 from cloudflux.migration.facts import RETIRE, SWEEP

@@ -3,9 +3,9 @@
 import datetime as dt
 
 from cloudflux.api.common import ConditionStatus, Location, SecretRef
+from cloudflux.api.conditions import find as find_condition
 from cloudflux.api.tasks import AccessSourceRef, EvaluateRequest, ScanRequest
 from cloudflux.api.vocabulary import ConditionType
-from cloudflux.handlers.conditions import find as find_condition
 from cloudflux.handlers.requests import tier_roots
 from cloudflux.handlers.resources import POLICY, DataSet
 from cloudflux.handlers.runtime import Runtime

@@ -4,10 +4,10 @@ import datetime as dt
 from collections.abc import Sequence
 
 from cloudflux.api.common import ConditionStatus
+from cloudflux.api.conditions import find as find_condition
 from cloudflux.api.dataset import DataSetStatus
 from cloudflux.api.vocabulary import REASONS, ConditionType
 from cloudflux.handlers import dataset_status as compute
-from cloudflux.handlers.conditions import find as find_condition
 from cloudflux.handlers.dataset_requests import assignment
 from cloudflux.handlers.resources import DataSet
 from cloudflux.handlers.runtime import Runtime

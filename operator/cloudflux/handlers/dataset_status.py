@@ -3,6 +3,7 @@
 import datetime as dt
 
 from cloudflux.api.common import ConditionStatus, Tier
+from cloudflux.api.conditions import find, set_condition
 from cloudflux.api.dataset import (
     AccessStatus,
     DataSetStatus,
@@ -14,7 +15,6 @@ from cloudflux.api.dataset import (
 )
 from cloudflux.api.tasks import EvaluateResult, RecommendationTask, ScanResult
 from cloudflux.api.vocabulary import REASONS, ConditionType
-from cloudflux.handlers.conditions import find, set_condition
 from cloudflux.handlers.resources import DataSet
 
 

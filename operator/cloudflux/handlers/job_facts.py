@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Iterator
 
 from cloudflux.api.common import ConditionStatus
+from cloudflux.api.conditions import find
 from cloudflux.api.migrationjob import JobPin, Phase
 from cloudflux.api.tasks import JobTask
 from cloudflux.api.vocabulary import ConditionType
@@ -16,7 +17,6 @@ from cloudflux.handlers.admission import (
     awaits_retirement,
     sweeping,
 )
-from cloudflux.handlers.conditions import find
 from cloudflux.handlers.dataset_requests import active_location, assignment
 from cloudflux.handlers.kube import MIGRATION_JOBS, NotFound
 from cloudflux.handlers.locations import EndpointRefused, check_file, file_roots

@@ -4,11 +4,11 @@ import datetime as dt
 from collections.abc import Sequence
 
 from cloudflux.api.common import ConditionStatus
+from cloudflux.api.conditions import find, set_condition
 from cloudflux.api.tieringpolicy import TieringPolicyStatus
 from cloudflux.api.vocabulary import REASONS, ConditionType
 from cloudflux.errors import ConfigurationError
 from cloudflux.handlers import policy_plan as compute
-from cloudflux.handlers.conditions import find, set_condition
 from cloudflux.handlers.dataset_requests import fingerprint
 from cloudflux.handlers.kube import MIGRATION_JOBS, Conflict
 from cloudflux.handlers.locations import check_file, file_roots

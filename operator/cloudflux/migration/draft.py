@@ -3,10 +3,10 @@
 import datetime as dt
 from typing import Any
 
+from cloudflux.api import conditions
 from cloudflux.api.common import ConditionStatus
 from cloudflux.api.migrationjob import MigrationJobStatus, Phase, StepStatus
 from cloudflux.api.vocabulary import ConditionType
-from cloudflux.migration import conditions
 from cloudflux.migration.facts import (
     OPERATION_OF_STEP,
     Action,
@@ -54,7 +54,7 @@ class Draft:
     ) -> None:
         """Set a condition."""
         self.set(
-            conditions=conditions.with_condition(
+            conditions=conditions.set_condition(
                 self.status.conditions,
                 type_,
                 status,

@@ -2,11 +2,11 @@
 
 import datetime as dt
 
+from cloudflux.api import conditions
 from cloudflux.api.common import ConditionStatus
 from cloudflux.api.migrationjob import Phase, RetentionPolicy
 from cloudflux.api.tasks import RetireResult, SweepResult
 from cloudflux.api.vocabulary import ConditionType
-from cloudflux.migration import conditions
 from cloudflux.migration.draft import Draft
 from cloudflux.migration.facts import RETIRE, SWEEP, SWITCH, DeleteJob, Done, Failed, ReleaseClaim
 from cloudflux.migration.phases import began, in_place

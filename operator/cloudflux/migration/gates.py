@@ -4,11 +4,11 @@ import datetime as dt
 from decimal import Decimal
 
 from cloudflux.api.common import ConditionStatus
+from cloudflux.api.display import display_bytes
 from cloudflux.api.migrationjob import JobPin, Phase, PlanStatus
 from cloudflux.api.tasks import PlanResult
 from cloudflux.api.vocabulary import ConditionType
 from cloudflux.migration.display import (
-    human_bytes,
     human_seconds,
     source_display,
     target_display,
@@ -103,14 +103,14 @@ def _planned(draft: Draft, result: PlanResult) -> None:
         warnings=[one[:1024] for one in result.warnings[:10]],
     )
     words = (
-        f"{plan.objects} objects, {human_bytes(plan.bytes)}: costs {plan.one_off_cost} "
+        f"{plan.objects} objects, {display_bytes(plan.bytes)}: costs {plan.one_off_cost} "
         f"{plan.currency} once, saves {plan.savings_per_month} {plan.currency} a month, "
         f"takes about {human_seconds(plan.duration_seconds)}."
     )
     draft.set(
         plan=plan,
         objects_display=f"0/{plan.objects}",
-        bytes_display=f"0 B/{human_bytes(plan.bytes)}",
+        bytes_display=f"0 B/{display_bytes(plan.bytes)}",
     )
     draft.end_step(PLAN, "Done", words)
     draft.condition(ConditionType.PLANNED, ConditionStatus.TRUE, "Planned", words)

@@ -4,10 +4,11 @@ Level-based: every decision looks at spec, status and the world as they are, so 
 repeated after a crash at any instant. `phases` holds Copying to Completed, `finish` what follows.
 """
 
+from cloudflux.api import conditions
 from cloudflux.api.common import ConditionStatus
 from cloudflux.api.migrationjob import Phase
 from cloudflux.api.vocabulary import ConditionType
-from cloudflux.migration import conditions, gates
+from cloudflux.migration import gates
 from cloudflux.migration.draft import Draft
 from cloudflux.migration.facts import SWITCH, Decision, Failed, JobFacts, ReleaseClaim
 from cloudflux.migration.finish import after_the_end, begin_cancelling, cancelling, refuse_cancel

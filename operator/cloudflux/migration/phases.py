@@ -4,6 +4,7 @@ import datetime as dt
 
 from cloudflux.api.common import ConditionStatus
 from cloudflux.api.dataset import ActiveLocation, HistoryEntry
+from cloudflux.api.display import display_bytes
 from cloudflux.api.migrationjob import (
     JobPin,
     Phase,
@@ -12,7 +13,7 @@ from cloudflux.api.migrationjob import (
 )
 from cloudflux.api.tasks import CopyResult, PrepareSwitchResult, VerifyResult
 from cloudflux.api.vocabulary import ConditionType
-from cloudflux.migration.display import human_bytes, human_seconds
+from cloudflux.migration.display import human_seconds
 from cloudflux.migration.draft import Draft
 from cloudflux.migration.facts import (
     COPY,
@@ -75,7 +76,7 @@ def start_copying(draft: Draft) -> None:
     draft.before.append(ClaimDataSet())
     words = "Objects are moved."
     if plan is not None:
-        words = f"Moves {plan.objects} objects, {human_bytes(plan.bytes)}."
+        words = f"Moves {plan.objects} objects, {display_bytes(plan.bytes)}."
         start_progress(draft, plan.objects, plan.bytes)
     if not began(draft):
         draft.event("Copying", words)
@@ -111,7 +112,7 @@ def _copied(draft: Draft, result: CopyResult) -> None:
         draft.condition(ConditionType.COPIED, ConditionStatus.FALSE, reason, words)
         fail(draft, reason, words)
         return
-    words = f"{result.objects_done} objects, {human_bytes(result.bytes_done)}."
+    words = f"{result.objects_done} objects, {display_bytes(result.bytes_done)}."
     if result.objects_skipped:
         words += f" {result.objects_skipped} were not moved: gone or already there."
     draft.end_step(COPY, "Done", words)

@@ -7,10 +7,10 @@ import datetime as dt
 from dataclasses import dataclass
 
 from cloudflux.api.common import ConditionStatus
+from cloudflux.api.conditions import find
+from cloudflux.api.display import display_bytes
 from cloudflux.api.migrationjob import MigrationJobStatus
 from cloudflux.api.vocabulary import ConditionType
-from cloudflux.migration.conditions import find
-from cloudflux.migration.display import human_bytes
 from cloudflux.migration.facts import COPY
 
 
@@ -40,7 +40,7 @@ def transitions(status: MigrationJobStatus) -> list[Transition]:
             found.append(Transition(reason, one.message, one.last_transition_time))
     copy = next((step for step in status.steps if step.name == COPY), None)
     if copy is not None and copy.started_at is not None and status.plan is not None:
-        words = f"Moves {status.plan.objects} objects, {human_bytes(status.plan.bytes)}."
+        words = f"Moves {status.plan.objects} objects, {display_bytes(status.plan.bytes)}."
         found.append(Transition("Copying", words, copy.started_at))
     end = find(status.conditions, ConditionType.SUCCEEDED)
     if end is not None and end.status == ConditionStatus.FALSE:

@@ -16,7 +16,7 @@ from cloudflux.api.tasks import (
 )
 from cloudflux.migration import facts as f
 from cloudflux.migration.backoff import backoff_seconds
-from cloudflux.migration.display import human_bytes, human_seconds
+from cloudflux.migration.display import human_seconds
 from cloudflux.settings import Moves
 
 DELETE = {"sourceRetention": {"policy": "Delete", "graceSeconds": 60}}
@@ -463,14 +463,6 @@ def test_backoff_grows_is_bounded_and_repeatable() -> None:
     assert 5 <= waits[0] <= 10
     assert all(300 <= wait <= 600 for wait in waits[7:])
     assert waits[0] != backoff_seconds(retry, 1, "other job")
-
-
-@pytest.mark.parametrize(
-    ("size_bytes", "words"),
-    [(0, "0 B"), (999, "999 B"), (1536, "1.50 KiB"), (10 * 2**30, "10.0 GiB"), (2**50, "1.00 PiB")],
-)
-def test_sizes_for_people(size_bytes: int, words: str) -> None:
-    assert human_bytes(size_bytes) == words
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Conditions as values: a list-map keyed by type with correct transition times."""
+"""Conditions as values: a list-map keyed by type with correct transition times. Pure."""
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
@@ -14,9 +14,10 @@ FIRST_VISIT = (
     ConditionType.SWITCHED,
     ConditionType.SOURCE_RETIRED,
 )
-"""Set to Unknown when a job is seen for the first time, so that waiting on them works."""
+"""Of a job: set to Unknown when it is seen for the first time, so that waiting on them works."""
 
-MESSAGE_LIMIT = 1024
+MESSAGE_LIMIT = 4096
+"""Characters of a message; the schema allows no more."""
 
 
 def find(conditions: Iterable[Condition], type_: ConditionType) -> Condition | None:
@@ -30,7 +31,7 @@ def is_true(conditions: Iterable[Condition], type_: ConditionType) -> bool:
     return found is not None and found.status == ConditionStatus.TRUE
 
 
-def with_condition(
+def set_condition(
     conditions: Sequence[Condition],
     type_: ConditionType,
     status: ConditionStatus,
@@ -49,7 +50,8 @@ def with_condition(
         reason=reason,
         message=message[:MESSAGE_LIMIT],
         observed_generation=generation,
-        last_transition_time=since,
+        # to the second, as Kubernetes writes times
+        last_transition_time=since.replace(microsecond=0),
     )
     if before is None:
         return [*conditions, new]
