@@ -34,7 +34,7 @@ PLACE_SECONDS = 30.0
 MAX_PLACES = 1000
 HELD_SECONDS = 1.0
 MAP_SEEN_SECONDS, MAX_MAPS_SEEN = 60.0, 10_000
-MAX_PARSED = 5000
+MAX_PARSED = 1000
 """Parsed objects that are remembered; the raw ones all are."""
 
 
