@@ -112,7 +112,7 @@ def test_approve_waits_for_a_person_and_then_changes_the_class_in_place(
     world.api.patch("cloudflux.io/v1alpha1", "migrationjobs", name, approval, world.namespace)
     world.wait_condition("migrationjobs", name, "Succeeded", "True")
     moved = world.status("migrationjobs", name)["verification"]["matched"]
-    assert moved == status["recommendations"][0]["objects"]
+    assert moved == status["recommendations"][0]["objects"] == 60, "equal objects move alike"
     assert in_class(server, "GLACIER_IR") == moved
     summary = world.status("tieringpolicies", "tier")
     assert summary["dataSetsMatched"] == 1
