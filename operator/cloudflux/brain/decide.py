@@ -110,7 +110,24 @@ def decide(
         why_not=why_not,
         forecast=forecast,
         forecast_30d=_month_ahead(wanted, forecast),
-        warnings=(*table.warnings, *left_out, *data_set.warnings),
+        warnings=(
+            *table.warnings,
+            *left_out,
+            *_unverified(table, {each.name for each in options} | {t.storage_class for t in tiers}),
+            *data_set.warnings,
+        ),
+    )
+
+
+def _unverified(table: PriceTable, names: set[str]) -> tuple[str, ...]:
+    """Say which prices that count here were never checked against the provider's list."""
+    found = [f"{key} of {name}" for name in sorted(names) for key in table.unverified(name)]
+    if not found:
+        return ()
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    return (
+        f"prices of {table.provider} in {table.region} that are not verified: "
+        f"{', '.join(found[:3])}{more}; `cloudflux prices refresh` reads the provider's list",
     )
 
 

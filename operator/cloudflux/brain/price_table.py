@@ -119,6 +119,19 @@ class PriceTable:
         ]
         return tuple(missing)
 
+    def unverified(self, name: str) -> tuple[str, ...]:
+        """Name the prices of a class that nobody checked. Raises PriceUnknown."""
+        prices = self.prices(name)
+        steps = [
+            (STEP.format(step.after_idle_days), step.storage_per_gb_month)
+            for step in prices.automatic_steps
+        ]
+        return tuple(
+            key
+            for key, figure in (*prices.figures.items(), *steps)
+            if figure.value is not None and figure.source == UNVERIFIED
+        )
+
     def transfer(self, figure: str) -> float:
         """Return a network price: internet_per_gb or inter_region_per_gb. Raises PriceUnknown."""
         return self._known(self.network.get(figure), f"{figure} of the network")

@@ -102,3 +102,11 @@ def test_a_default_class_without_a_price_is_left_out_and_that_is_said():
         "INTELLIGENT_TIERING is not considered: storage_per_gb_month_after_90d" in text
         for text in decision.warnings
     )
+
+
+def test_prices_that_nobody_checked_are_said_where_they_count():
+    ireland = dataclasses.replace(half_dead(), region="eu-west-1")
+    said = [text for text in decide(ireland).warnings if "not verified" in text]
+    assert len(said) == 1
+    assert "monitoring_per_1k_month of INTELLIGENT_TIERING" in said[0]
+    assert not [text for text in decide(half_dead()).warnings if "not verified" in text]
