@@ -18,6 +18,7 @@ from cloudflux_dev.kubeapi import CLOUDFLUX, ApiError, KubeApi, plural_of
 
 pytestmark = pytest.mark.cluster
 
+AT_AZURE = "https://acct.blob.core.windows.net"
 S3_LOCATION = {"uri": "s3://archive/logs"}
 FILE_SOURCE = [{"type": "FileAtime"}]
 
@@ -30,12 +31,34 @@ def only(target: str, value: Any) -> dict[str, Any]:
 # kind, path of the rule, changes that break it alone, its message
 CREATIONS = [
     (
-        "DataSet", "spec.location", {"location": {"uri": "az://container/x"}},
-        "uri must start with s3:// or file://; no other kind of storage is supported yet",
+        "DataSet", "spec.location", {"location": {"uri": "ftp://host/x"}},
+        "uri must start with s3://, az://, gs:// or file://",
     ),
     (
         "DataSet", "spec.location", {"location.uri": "s3:///no-bucket"},
         "uri must name a bucket, as in s3://bucket/prefix",
+    ),
+    (
+        "DataSet", "spec.location",
+        {"location": {"uri": "az://two--hyphens/x", "endpoint": AT_AZURE}, "access": None},
+        "uri must name a container, as in az://container/prefix",
+    ),
+    (
+        "DataSet", "spec.location", {"location": {"uri": "az://box"}, "access": None},
+        "az:// needs endpoint, which names the account: https://ACCOUNT.blob.core.windows.net",
+    ),
+    (
+        "DataSet", "spec.location", {"location": {"uri": "gs://Capital/x"}, "access": None},
+        "uri must name a bucket, as in gs://bucket/prefix",
+    ),
+    (
+        "DataSet", "spec.location",
+        {
+            "location": {"uri": "az://box", "endpoint": "https://host/acct/more"},
+            "access": None,
+        },
+        "endpoint must be https://host:port or http://host:port, without path or credentials; "
+        "for az:// the account may follow, as emulators have it",
     ),
     (
         "DataSet", "spec.location",
@@ -49,12 +72,13 @@ CREATIONS = [
     ),
     (
         "DataSet", "spec.location", {"location.endpoint": "http://key:secret@127.0.0.1:9000"},
-        "endpoint must be https://host:port or http://host:port, without path or credentials",
+        "endpoint must be https://host:port or http://host:port, without path or credentials; "
+        "for az:// the account may follow, as emulators have it",
     ),
     (
         "DataSet", "spec.location",
         {"location.uri": "file:///srv/data", "access": {"sources": FILE_SOURCE}},
-        "endpoint is for s3:// only",
+        "endpoint is for s3://, az:// and gs:// only",
     ),
     (
         "DataSet", "spec", {"access": {"sources": FILE_SOURCE}},
@@ -77,12 +101,26 @@ CREATIONS = [
         "FileAtime takes no logs",
     ),
     (
-        "DataSet", "spec.access.sources[].logs", {"access.sources.0.logs.uri": "gs://logs/x"},
-        "uri must start with s3:// or file://; no other kind of storage is supported yet",
+        "DataSet", "spec.access.sources[].logs", {"access.sources.0.logs.uri": "S3://logs/x"},
+        "uri must start with s3://, az://, gs:// or file://",
     ),
     (
         "DataSet", "spec.access.sources[].logs", {"access.sources.0.logs.uri": "s3://B/x"},
         "uri must name a bucket, as in s3://bucket/prefix",
+    ),
+    (
+        "DataSet", "spec.access.sources[].logs",
+        {"access.sources.0.logs": {"uri": "az://box"}},
+        "az:// needs endpoint, which names the account: https://ACCOUNT.blob.core.windows.net",
+    ),
+    (
+        "DataSet", "spec.access.sources[].logs",
+        {"access.sources.0.logs": {"uri": "az://B/x", "endpoint": AT_AZURE}},
+        "uri must name a container, as in az://container/prefix",
+    ),
+    (
+        "DataSet", "spec.access.sources[].logs", {"access.sources.0.logs.uri": "gs://B/x"},
+        "uri must name a bucket, as in gs://bucket/prefix",
     ),
     (
         "DataSet", "spec.access.sources[].logs",
@@ -96,15 +134,16 @@ CREATIONS = [
     ),
     (
         "DataSet", "spec.access.sources[].logs", {"access.sources.0.logs.endpoint": "host:9000"},
-        "endpoint must be https://host:port or http://host:port, without path or credentials",
+        "endpoint must be https://host:port or http://host:port, without path or credentials; "
+        "for az:// the account may follow, as emulators have it",
     ),
     (
         "DataSet", "spec.access.sources[].logs", {"access.sources.0.logs.uri": "file:///logs"},
-        "endpoint is for s3:// only",
+        "endpoint is for s3://, az:// and gs:// only",
     ),
     (
         "TieringPolicy", "spec.tiers[]", {"tiers.0": {"name": "Hot"}},
-        "a tier needs s3StorageClass, fileRoot or both",
+        "a tier needs s3StorageClass, azureTier, gcsStorageClass, fileRoot or several of them",
     ),
     (
         "TieringPolicy", "spec.tiers[]", {"tiers.0.fileRoot": "file://hot"},
@@ -133,11 +172,24 @@ CREATIONS = [
     ),
     (
         "MigrationJob", "spec.target.location", only("location", {"uri": "ftp://host/x"}),
-        "uri must start with s3:// or file://; no other kind of storage is supported yet",
+        "uri must start with s3://, az://, gs:// or file://",
     ),
     (
         "MigrationJob", "spec.target.location", only("location", {"uri": "s3://a"}),
         "uri must name a bucket, as in s3://bucket/prefix",
+    ),
+    (
+        "MigrationJob", "spec.target.location", only("location", {"uri": "az://box"}),
+        "az:// needs endpoint, which names the account: https://ACCOUNT.blob.core.windows.net",
+    ),
+    (
+        "MigrationJob", "spec.target.location",
+        only("location", {"uri": "az://a", "endpoint": AT_AZURE}),
+        "uri must name a container, as in az://container/prefix",
+    ),
+    (
+        "MigrationJob", "spec.target.location", only("location", {"uri": "gs://a"}),
+        "uri must name a bucket, as in gs://bucket/prefix",
     ),
     (
         "MigrationJob", "spec.target.location", only("location", {"uri": "file://x/y"}),
@@ -150,12 +202,13 @@ CREATIONS = [
     (
         "MigrationJob", "spec.target.location",
         only("location", {"uri": "s3://archive", "endpoint": "ftp://host"}),
-        "endpoint must be https://host:port or http://host:port, without path or credentials",
+        "endpoint must be https://host:port or http://host:port, without path or credentials; "
+        "for az:// the account may follow, as emulators have it",
     ),
     (
         "MigrationJob", "spec.target.location",
         only("location", {"uri": "file:///x", "endpoint": "http://host"}),
-        "endpoint is for s3:// only",
+        "endpoint is for s3://, az:// and gs:// only",
     ),
     (
         "MigrationJob", "spec.retry", {"retry.initialBackoffSeconds": 61},
@@ -245,6 +298,11 @@ def assert_kept(found: Any, given: Any) -> None:
     [
         ("DataSet", {"location": {"uri": "s3://bucket"}}),
         ("DataSet", {"location": {"uri": "s3://a.bucket-1/deep/prefix/"}}),
+        ("DataSet", {"location": {"uri": "az://$web/deep/prefix", "endpoint": AT_AZURE}}),
+        ("DataSet", {"location": {"uri": "az://box", "endpoint": "http://127.0.0.1:10000/acct"}}),
+        ("DataSet", {"location": {"uri": "gs://a.bucket_1", "endpoint": "https://host:443"}}),
+        ("TieringPolicy", {"tiers": [{"name": "Cold", "azureTier": "Archive"}]}),
+        ("TieringPolicy", {"tiers": [{"name": "Cold", "gcsStorageClass": "ARCHIVE"}]}),
         (
             "DataSet",
             {"location": {"uri": "file:///srv/a..b"}, "access": {"sources": FILE_SOURCE}},

@@ -84,6 +84,10 @@ class LocalRef(Model):
     name: Name = Field(description="Name of the resource.")
 
 
+PROVIDER_OF_SCHEME = {"s3": "s3", "az": "azure", "gs": "gcs", "file": "file"}
+"""The provider, as price lists and policies name it, of each scheme that a uri can have."""
+
+
 class Tier(StrEnum):
     """The three tiers, hottest first."""
 
@@ -95,10 +99,18 @@ class Tier(StrEnum):
 class Location(Model):
     """Where data is and how it is reached."""
 
-    uri: Uri = Field(description="Where the data is: s3://bucket/prefix or file:///directory.")
+    uri: Uri = Field(
+        description=(
+            "Where the data is: s3://bucket/prefix, az://container/prefix, gs://bucket/prefix or "
+            "file:///directory."
+        )
+    )
     endpoint: Annotated[str, StringConstraints(max_length=2048)] | None = Field(
         default=None,
-        description="URL of an S3-compatible server, as in https://host:port. Absent: AWS.",
+        description=(
+            "URL of the server, as in https://host:port. Absent: AWS, or Google Cloud Storage. "
+            "Needed for az://, whose account it names: https://ACCOUNT.blob.core.windows.net."
+        ),
     )
     region: Annotated[str, StringConstraints(max_length=64)] | None = Field(
         default=None, description="Region, for signatures and prices."
@@ -106,8 +118,9 @@ class Location(Model):
     credentials_secret_ref: SecretRef | None = Field(
         default=None,
         description=(
-            "Secret in this namespace with the keys accessKeyId and secretAccessKey; it "
-            "must carry the label cloudflux.io/credentials. Absent: the operator's own "
-            "identity, where its settings grant that."
+            "Secret in this namespace, labelled cloudflux.io/credentials. Its keys for s3://: "
+            "accessKeyId and secretAccessKey; az://: accountName with accountKey or sasToken, "
+            'or connectionString; gs://: serviceAccountJson, or anonymous: "true". Absent: '
+            "the operator's own identity, where its settings grant that."
         ),
     )

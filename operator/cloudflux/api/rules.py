@@ -32,13 +32,23 @@ _FITS_LABEL = Rule(
 
 _LOCATION = (
     Rule(
-        "self.uri.startsWith('s3://') || self.uri.startsWith('file://')",
-        "uri must start with s3:// or file://; no other kind of storage is supported yet",
+        "['s3://', 'az://', 'gs://', 'file://'].exists(start, self.uri.startsWith(start))",
+        "uri must start with s3://, az://, gs:// or file://",
     ),
     Rule(
         "!self.uri.startsWith('s3://') || "
         "self.uri.matches('^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?$')",
         "uri must name a bucket, as in s3://bucket/prefix",
+    ),
+    Rule(
+        "!self.uri.startsWith('az://') || self.uri.matches("
+        "'^az://([$](root|web|logs)|[a-z0-9](-?[a-z0-9]){2,62})(/.*)?$')",
+        "uri must name a container, as in az://container/prefix",
+    ),
+    Rule(
+        "!self.uri.startsWith('gs://') || "
+        "self.uri.matches('^gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](/.*)?$')",
+        "uri must name a bucket, as in gs://bucket/prefix",
     ),
     Rule(
         "!self.uri.startsWith('file://') || self.uri.startsWith('file:///')",
@@ -49,12 +59,19 @@ _LOCATION = (
         "uri must not contain '..'",
     ),
     Rule(
-        "!has(self.endpoint) || self.endpoint.matches('^https?://[^/@]+/?$')",
-        "endpoint must be https://host:port or http://host:port, without path or credentials",
+        "!has(self.endpoint) || self.endpoint.matches('^https?://[^/@]+/?$') || "
+        "(self.uri.startsWith('az://') && "
+        "self.endpoint.matches('^https?://[^/@]+/[a-z0-9]{3,24}/?$'))",
+        "endpoint must be https://host:port or http://host:port, without path or credentials; "
+        "for az:// the account may follow, as emulators have it",
     ),
     Rule(
-        "!has(self.endpoint) || self.uri.startsWith('s3://')",
-        "endpoint is for s3:// only",
+        "!self.uri.startsWith('az://') || has(self.endpoint)",
+        "az:// needs endpoint, which names the account: https://ACCOUNT.blob.core.windows.net",
+    ),
+    Rule(
+        "!has(self.endpoint) || !self.uri.startsWith('file://')",
+        "endpoint is for s3://, az:// and gs:// only",
     ),
 )
 
@@ -94,8 +111,9 @@ _TIERING_POLICY: dict[str, tuple[Rule, ...]] = {
     "": (_FITS_LABEL,),
     "spec.tiers[]": (
         Rule(
-            "has(self.s3StorageClass) || has(self.fileRoot)",
-            "a tier needs s3StorageClass, fileRoot or both",
+            "has(self.s3StorageClass) || has(self.azureTier) || has(self.gcsStorageClass) || "
+            "has(self.fileRoot)",
+            "a tier needs s3StorageClass, azureTier, gcsStorageClass, fileRoot or several of them",
         ),
         Rule(
             "!has(self.fileRoot) || self.fileRoot.startsWith('file:///')",

@@ -42,13 +42,16 @@ class GcsCredentials(Task):
     service_account: SecretStr | None = None
 
 
+AnyCredentials = Credentials | AzureCredentials | GcsCredentials
+
+
 class StoreRef(Task):
     """A location resolved: with credentials and with what the operator allows for it."""
 
     uri: str
     endpoint: str | None = None
     region: str | None = None
-    credentials: Credentials | AzureCredentials | GcsCredentials | None = None
+    credentials: AnyCredentials | None = None
     ambient: bool = False
     """The operator's own identity may be used (granted by its configuration)."""
     file_roots: tuple[str, ...] = ()

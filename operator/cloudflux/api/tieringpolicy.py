@@ -50,6 +50,14 @@ class TierTarget(Model):
         default=None,
         description="Storage class of this tier on S3, such as STANDARD_IA or GLACIER_IR.",
     )
+    azure_tier: Annotated[str, StringConstraints(max_length=64)] | None = Field(
+        default=None,
+        description="Access tier of this tier on Azure: Hot, Cool, Cold or Archive.",
+    )
+    gcs_storage_class: Annotated[str, StringConstraints(max_length=64)] | None = Field(
+        default=None,
+        description="Storage class of this tier on Google Cloud, such as NEARLINE or COLDLINE.",
+    )
     file_root: Uri | None = Field(
         default=None,
         description="Directory that holds this tier for file:// data, as in file:///mnt/cold.",
@@ -63,6 +71,15 @@ class TierTarget(Model):
             "not considered."
         ),
     )
+
+    def named_for(self, provider: str) -> str | None:
+        """The class, access tier or directory that this tier means at a provider."""
+        others = {
+            "azure": self.azure_tier,
+            "gcs": self.gcs_storage_class,
+            "file": self.file_root,
+        }
+        return others.get(provider, self.s3_storage_class)
 
 
 class Rules(Model):

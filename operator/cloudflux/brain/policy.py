@@ -1,6 +1,6 @@
 """What a policy allows: the candidate classes, and the guardrails that bound every decision."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,11 +19,19 @@ TIER_RANK = {Tier.HOT: 0, Tier.WARM: 1, Tier.COLD: 2}
 COLDER_MOVE_MIN_COVERAGE_PERCENT = 95.0
 _NOT_NEEDED = frozenset({"transition_in_per_1k"})
 """Of defaults, which are classes of S3 and R2: their changes are copies."""
-_DEFAULT_S3 = {
-    Tier.HOT: "STANDARD",
-    Tier.WARM: "INTELLIGENT_TIERING",
-    Tier.COLD: "GLACIER_IR",
+_DEFAULTS: Mapping[str, tuple[str, Mapping[Tier, str]]] = {
+    "s3": (
+        "s3_storage_class",
+        {Tier.HOT: "STANDARD", Tier.WARM: "INTELLIGENT_TIERING", Tier.COLD: "GLACIER_IR"},
+    ),
+    "r2": ("s3_storage_class", {Tier.HOT: "STANDARD", Tier.WARM: "STANDARD_IA"}),
+    "azure": ("azure_tier", {Tier.HOT: "Hot", Tier.WARM: "Cool", Tier.COLD: "Cold"}),
+    "gcs": (
+        "gcs_storage_class",
+        {Tier.HOT: "STANDARD", Tier.WARM: "NEARLINE", Tier.COLD: "COLDLINE"},
+    ),
 }
+"""By provider: the policy's field, and classes that are read at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +48,10 @@ class Candidate:
 
 def default_policy(provider: str) -> TieringPolicySpec | None:
     """Return sound tiers where no policy is given; None where none can be known (disk roots)."""
-    if provider not in {"s3", "r2"}:
+    field, classes = _DEFAULTS.get(provider, ("", {}))
+    if not classes:
         return None
-    classes = _DEFAULT_S3 if provider == "s3" else {Tier.HOT: "STANDARD", Tier.WARM: "STANDARD_IA"}
-    targets = [TierTarget(name=tier, s3_storage_class=name) for tier, name in classes.items()]
+    targets = [TierTarget.model_validate({"name": t, field: name}) for t, name in classes.items()]
     return TieringPolicySpec(tiers=targets)
 
 
@@ -63,7 +71,7 @@ def candidates(table: PriceTable, policy: TieringPolicySpec) -> tuple[Candidate,
     """
     found = []
     for target in sorted(policy.tiers, key=lambda t: TIER_RANK[t.name]):
-        name = target.file_root if table.provider == "file" else target.s3_storage_class
+        name = target.named_for(table.provider)
         if not name:
             continue
         slowest = target.max_first_byte_millis
@@ -126,7 +134,7 @@ def candidate(table: PriceTable, name: str, policy: TieringPolicySpec | None) ->
     prices = table.prices(name)
     tier = prices.tier
     for target in policy.tiers if policy else ():
-        given = target.file_root if table.provider == "file" else target.s3_storage_class
+        given = target.named_for(table.provider)
         if given and same_class(given, name):
             tier = target.name
             break

@@ -19,10 +19,15 @@ from cloudflux.errors import CloudFluxError, NotSupported, PermissionDenied
 
 FRESH_LOGS = dt.timedelta(hours=48)
 _LOOK_BACK_DAYS = 3
-_WRITE_RIGHTS = (
-    "s3:PutObject, s3:PutObjectTagging, s3:AbortMultipartUpload and, to delete sources, "
-    "s3:DeleteObject"
-)
+_WRITE_RIGHTS = {
+    "s3": (
+        "s3:PutObject, s3:PutObjectTagging, s3:AbortMultipartUpload and, to delete sources, "
+        "s3:DeleteObject"
+    ),
+    "az": "the role Storage Blob Data Contributor, or a signature with read, add, create, write, "
+    "delete, list and tags",
+    "gs": "storage.objects.create, .get, .list, .update and .delete (roles/storage.objectUser)",
+}
 
 
 def check_data(
@@ -46,6 +51,9 @@ def check_data(
         findings.append(_unwritten(ref))
     if ref.uri.startswith("file://"):
         findings += _look(lambda: _check_access_times(ref), "access times")
+    elif not ref.uri.startswith("s3://"):
+        message = "can't be read for this kind of storage: nothing moves colder by itself"
+        findings.append(Finding(Mark.WARNING, "access logs", message))
     else:
         findings += _look(lambda: _check_signal(ref, logs, endpoint, region), "access logs")
     findings += _look(lambda: _check_prices(ref, prices), "prices")
@@ -91,7 +99,8 @@ def _logging_setting(ref: StoreRef, logs: str | None) -> tuple[str | None, list[
 def _unwritten(ref: StoreRef) -> Finding:
     """What can be told of the right to write without writing."""
     if not ref.uri.startswith("file://"):
-        message = f"not checked; a move needs {_WRITE_RIGHTS}; --write-probe tries it"
+        rights = _WRITE_RIGHTS[ref.uri.partition("://")[0]]
+        message = f"not checked; a move needs {rights}; --write-probe tries it"
         return Finding(Mark.UNKNOWN, "write", message)
     path = unquote(ref.uri.removeprefix("file://"))
     if os.access(path, os.W_OK | os.X_OK):

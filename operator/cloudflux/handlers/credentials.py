@@ -2,14 +2,22 @@
 
 import base64
 import binascii
+import json
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from cloudflux.api.tasks import Credentials
+from cloudflux.api.tasks import AnyCredentials, AzureCredentials, Credentials, GcsCredentials
 from cloudflux.errors import CloudFluxError
 from cloudflux.handlers.resources import CREDENTIALS_LABEL, ENDPOINTS_ANNOTATION
+
+_LITERALS = {
+    "s3": "--from-literal=accessKeyId=… --from-literal=secretAccessKey=…",
+    "az": "--from-literal=accountName=… --from-literal=accountKey=…",
+    "gs": "--from-file=serviceAccountJson=key.json",
+}
 
 
 class SecretNotFound(CloudFluxError):
@@ -24,17 +32,20 @@ class SecretRefused(CloudFluxError):
     reason = "EndpointRefused"
 
 
-def how_to_create(namespace: str, name: str) -> str:
-    """The commands that make the Secret."""
+def how_to_create(namespace: str, name: str, uri: str) -> str:
+    """The commands that make the Secret for a location."""
+    literals = _LITERALS.get(_scheme(uri), _LITERALS["s3"])
     return (
-        f"kubectl -n {namespace} create secret generic {name} --from-literal=accessKeyId=… "
-        f"--from-literal=secretAccessKey=… && kubectl -n {namespace} label secret {name} "
-        f"{CREDENTIALS_LABEL}=true"
+        f"kubectl -n {namespace} create secret generic {name} {literals} && "
+        f"kubectl -n {namespace} label secret {name} {CREDENTIALS_LABEL}=true"
     )
 
 
-def from_secret(raw: Mapping[str, Any], endpoint: str | None) -> Credentials:
-    """Credentials of a Secret. Raises SecretNotFound or SecretRefused, never showing a value."""
+def from_secret(raw: Mapping[str, Any], endpoint: str | None, uri: str) -> AnyCredentials:
+    """Credentials of a Secret for a location.
+
+    Raises SecretNotFound or SecretRefused, never showing a value.
+    """
     meta = raw["metadata"]
     name, namespace = meta["name"], meta.get("namespace", "default")
     if CREDENTIALS_LABEL not in (meta.get("labels") or {}):
@@ -42,33 +53,117 @@ def from_secret(raw: Mapping[str, Any], endpoint: str | None) -> Credentials:
             f"Secret {name} is not labelled {CREDENTIALS_LABEL}: run "
             f"kubectl -n {namespace} label secret {name} {CREDENTIALS_LABEL}=true"
         )
+    secret = _Secret(name, namespace, uri, raw.get("data") or {})
+    found: AnyCredentials
+    match _scheme(uri):
+        case "az":
+            used, found = endpoint or "", _azure(secret, endpoint or "")
+        case "gs":
+            used, found = endpoint or "https://storage.googleapis.com", _gcs(secret)
+        case _:
+            used, found = endpoint or "aws", _s3(secret)
     listed = [
         item.strip().rstrip("/")
         for item in (meta.get("annotations") or {}).get(ENDPOINTS_ANNOTATION, "").split(",")
         if item.strip()
     ]
-    if listed and (endpoint or "aws").rstrip("/") not in listed:
+    if listed and used.rstrip("/") not in listed:
         raise SecretRefused(
             f"Secret {name} may be sent to {', '.join(listed)} only; add the endpoint to its "
             f"annotation {ENDPOINTS_ANNOTATION}"
         )
-    data = raw.get("data") or {}
-    missing = [key for key in ("accessKeyId", "secretAccessKey") if not data.get(key)]
-    if missing:
-        raise SecretNotFound(
-            f"Secret {name} lacks {' and '.join(missing)}: run kubectl -n {namespace} delete "
-            f"secret {name}, then {how_to_create(namespace, name)}"
+    return found
+
+
+class _Secret:
+    """The data of one Secret, read key by key."""
+
+    def __init__(self, name: str, namespace: str, uri: str, data: Mapping[str, str]) -> None:
+        self.name, self._namespace, self._uri, self._data = name, namespace, uri, data
+
+    def get(self, key: str) -> str | None:
+        """A value as text; None where the key is absent or empty."""
+        value = self._data.get(key)
+        if not value:
+            return None
+        try:
+            return base64.b64decode(value, validate=True).decode().strip()
+        except (binascii.Error, UnicodeDecodeError):
+            raise SecretNotFound(f"Secret {self.name} holds a value that is not text") from None
+
+    def require(self, *keys: str) -> tuple[str, ...]:
+        """Values that must all be there."""
+        found = [self.get(key) for key in keys]
+        missing = [key for key, value in zip(keys, found, strict=True) if value is None]
+        if missing:
+            raise self.lacks(" and ".join(missing))
+        return tuple(value or "" for value in found)
+
+    def lacks(self, what: str) -> SecretNotFound:
+        """The error that says what is missing and how to make the Secret anew."""
+        return SecretNotFound(
+            f"Secret {self.name} lacks {what}: run kubectl -n {self._namespace} delete "
+            f"secret {self.name}, then {how_to_create(self._namespace, self.name, self._uri)}"
         )
-    token = data.get("sessionToken")
+
+
+def _s3(secret: _Secret) -> Credentials:
+    key_id, key = secret.require("accessKeyId", "secretAccessKey")
+    token = secret.get("sessionToken")
     return Credentials(
-        access_key_id=_decode(name, data["accessKeyId"]),
-        secret_access_key=SecretStr(_decode(name, data["secretAccessKey"])),
-        session_token=SecretStr(_decode(name, token)) if token else None,
+        access_key_id=key_id,
+        secret_access_key=SecretStr(key),
+        session_token=SecretStr(token) if token else None,
     )
 
 
-def _decode(name: str, value: str) -> str:
+def _azure(secret: _Secret, endpoint: str) -> AzureCredentials:
+    text = secret.get("connectionString")
+    if text is None:
+        (account,) = secret.require("accountName")
+        key, sas = secret.get("accountKey"), secret.get("sasToken")
+    else:
+        pairs = dict(part.partition("=")[::2] for part in text.split(";") if part)
+        host = urlsplit(pairs.get("BlobEndpoint", "")).hostname or ""
+        account = pairs.get("AccountName") or host.partition(".")[0]
+        key, sas = pairs.get("AccountKey"), pairs.get("SharedAccessSignature")
+        _require_same_endpoint(secret, pairs, account, endpoint)
+    if not account:
+        raise secret.lacks("the account's name")
+    if not key and not sas:
+        raise secret.lacks("accountKey or sasToken")
+    return AzureCredentials(
+        account=account,
+        account_key=SecretStr(key) if key else None,
+        sas_token=SecretStr(sas.lstrip("?")) if sas else None,
+    )
+
+
+def _require_same_endpoint(
+    secret: _Secret, pairs: Mapping[str, str], account: str, endpoint: str
+) -> None:
+    """Refuse a connection string that leads elsewhere: only the location's endpoint is checked."""
+    suffix = pairs.get("EndpointSuffix", "core.windows.net")
+    named = pairs.get("BlobEndpoint") or f"https://{account}.blob.{suffix}"
+    if named.rstrip("/") != endpoint.rstrip("/"):
+        raise SecretRefused(
+            f"the connection string of Secret {secret.name} is for {named}; write that into the "
+            "location's endpoint, or correct it"
+        )
+
+
+def _gcs(secret: _Secret) -> GcsCredentials:
+    if (secret.get("anonymous") or "").lower() == "true":
+        return GcsCredentials()
+    (key,) = secret.require("serviceAccountJson")
     try:
-        return base64.b64decode(value, validate=True).decode().strip()
-    except (binascii.Error, UnicodeDecodeError):
-        raise SecretNotFound(f"Secret {name} holds a value that is not text") from None
+        kind = json.loads(key)["type"]
+    except (ValueError, LookupError, TypeError):
+        kind = None
+    if kind != "service_account":
+        raise secret.lacks("the key file of a service account in serviceAccountJson")
+    return GcsCredentials(service_account=SecretStr(key))
+
+
+def _scheme(uri: str) -> str:
+    return uri.partition("://")[0]

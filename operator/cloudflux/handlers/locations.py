@@ -6,12 +6,11 @@ import os.path
 import socket
 from urllib.parse import unquote, urlsplit
 
-from cloudflux.api.common import Location
-from cloudflux.api.tasks import Credentials, StoreRef
+from cloudflux.api.common import PROVIDER_OF_SCHEME, Location
+from cloudflux.api.tasks import AnyCredentials, StoreRef
 from cloudflux.errors import CloudFluxError, ConfigurationError, LocationRefused
 from cloudflux.settings import Settings
 
-SCHEMES = ("s3", "file")
 _CLUSTER_SUFFIXES = (".svc", ".cluster.local", ".internal")
 
 
@@ -44,12 +43,12 @@ def check_file(uri: str, roots: tuple[str, ...], namespace: str) -> None:
 def check_scheme(uri: str) -> str:
     """The scheme of a supported URI. Raises ConfigurationError."""
     scheme, separator, rest = uri.partition("://")
-    if scheme not in SCHEMES or not separator:
+    if scheme not in PROVIDER_OF_SCHEME or not separator:
         raise ConfigurationError(
-            f"{uri}: the scheme must be one of s3:// and file:// in this version"
+            f"{uri}: the scheme must be one of s3://, az://, gs:// and file://"
         )
-    if scheme == "s3" and not rest.partition("/")[0]:
-        raise ConfigurationError(f"{uri} names no bucket; write s3://bucket/prefix")
+    if scheme != "file" and not rest.partition("/")[0]:
+        raise ConfigurationError(f"{uri} names no bucket; write {scheme}://bucket/prefix")
     return scheme
 
 
@@ -96,7 +95,7 @@ async def check_location(location: Location, namespace: str, settings: Settings)
 
 
 def store_ref(
-    location: Location, namespace: str, settings: Settings, credentials: Credentials | None
+    location: Location, namespace: str, settings: Settings, credentials: AnyCredentials | None
 ) -> StoreRef:
     """What a child needs to open the location."""
     return StoreRef(

@@ -30,6 +30,8 @@ def normalise_endpoint(endpoint: str | None) -> str:
     host = (split.hostname or "").rstrip(".").lower()
     if host.endswith(".amazonaws.com"):
         return "aws"
+    if host == "storage.googleapis.com":
+        return "google"
     if host in ("localhost", "::1"):
         host = "127.0.0.1"
     return f"{host}:{split.port or _DEFAULT_PORTS.get(split.scheme, 0)}"
@@ -44,7 +46,10 @@ def place(uri: str, endpoint: str | None = None) -> Place:
     bucket, _, prefix = rest.partition("/")
     # an S3 prefix is a string, not a directory, but a location always ends at a "/"
     parts = tuple(prefix.rstrip("/").split("/")) if prefix.rstrip("/") else ()
-    return Place(f"{scheme}:{normalise_endpoint(endpoint)}", (bucket, *parts))
+    server = normalise_endpoint(endpoint)
+    if server == "google" or (scheme == "gs" and not endpoint):
+        return Place("google", (bucket, *parts))  # by its own protocol or by S3's
+    return Place(f"{scheme}:{server}", (bucket, *parts))
 
 
 def touches(one: Place, other: Place) -> bool:

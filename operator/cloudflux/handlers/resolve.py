@@ -1,9 +1,16 @@
 """From a MigrationJob's spec to a pinned source and target. Pure."""
 
-from cloudflux.api.common import Location, Tier
+from cloudflux.api.common import PROVIDER_OF_SCHEME, Location, Tier
 from cloudflux.api.migrationjob import JobPin
 from cloudflux.errors import CloudFluxError, ConfigurationError
 from cloudflux.handlers.resources import DataSet, Job, Policy
+
+_FIELD_OF_PROVIDER = {
+    "s3": "s3StorageClass",
+    "azure": "azureTier",
+    "gcs": "gcsStorageClass",
+    "file": "fileRoot",
+}
 
 
 class TierUnknown(CloudFluxError):
@@ -19,8 +26,8 @@ def resolve(job: Job, data_set: DataSet, active: Location, policy: Policy | None
     target_class: str | None = target.storage_class
     target_root: str | None = None
     if target.tier is not None:
-        target_class, target_root = _tier(target.tier, active, policy)
-    if target_class is not None and not active.uri.startswith("s3://"):
+        target_class, target_root = meaning_of_tier(target.tier, active, policy)
+    if target_class is not None and active.uri.startswith("file://"):
         raise ConfigurationError(
             f"the data is at {active.uri}, which has no storage classes: "
             "give spec.target.tier with a policy, or spec.target.location"
@@ -35,7 +42,9 @@ def resolve(job: Job, data_set: DataSet, active: Location, policy: Policy | None
     )
 
 
-def _tier(tier: Tier, active: Location, policy: Policy | None) -> tuple[str | None, str | None]:
+def meaning_of_tier(
+    tier: Tier, active: Location, policy: Policy | None
+) -> tuple[str | None, str | None]:
     """Storage class or file root that a policy means by a tier."""
     if policy is None:
         raise TierUnknown(
@@ -43,15 +52,12 @@ def _tier(tier: Tier, active: Location, policy: Policy | None) -> tuple[str | No
             "to an existing TieringPolicy"
         )
     meaning = next((item for item in policy.spec.tiers if item.name == tier), None)
-    if active.uri.startswith("file://"):
-        if meaning is None or meaning.file_root is None:
-            raise TierUnknown(f"policy {policy.name} gives tier {tier.value} no fileRoot; add one")
-        return None, meaning.file_root
-    if meaning is None or meaning.s3_storage_class is None:
-        raise TierUnknown(
-            f"policy {policy.name} gives tier {tier.value} no s3StorageClass; add one"
-        )
-    return meaning.s3_storage_class, None
+    provider = PROVIDER_OF_SCHEME.get(active.uri.partition("://")[0], "")
+    name = meaning.named_for(provider) if meaning is not None else None
+    if name is None:
+        field = _FIELD_OF_PROVIDER.get(provider, "meaning")
+        raise TierUnknown(f"policy {policy.name} gives tier {tier.value} no {field}; add one")
+    return (None, name) if provider == "file" else (name, None)
 
 
 def in_place(pin: JobPin) -> bool:

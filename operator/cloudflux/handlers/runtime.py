@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from cloudflux.api.common import Location
 from cloudflux.api.migrationjob import JobPin, MigrationJobStatus
-from cloudflux.api.tasks import Credentials, StoreRef
+from cloudflux.api.tasks import AnyCredentials, StoreRef
 from cloudflux.errors import ConfigurationError
 from cloudflux.events.outbox import Outbox
 from cloudflux.events.publisher import Publisher
@@ -196,7 +196,7 @@ class Runtime:
         """What is remembered of a data set."""
         return self.observed.setdefault(uid, Observed())
 
-    async def credentials(self, location: Location, namespace: str) -> Credentials | None:
+    async def credentials(self, location: Location, namespace: str) -> AnyCredentials | None:
         """The location's credentials, read by name. Raises SecretNotFound or SecretRefused."""
         if location.credentials_secret_ref is None:
             return None
@@ -205,7 +205,7 @@ class Runtime:
             raw = await self.kube.get(SECRETS, namespace, name)
         except NotFound:
             raise SecretNotFound(
-                f"Secret {name} does not exist: run {how_to_create(namespace, name)}"
+                f"Secret {name} does not exist: run {how_to_create(namespace, name, location.uri)}"
             ) from None
         except Forbidden:
             raise SecretNotFound(
@@ -214,7 +214,7 @@ class Runtime:
                 f"--clusterrole={self.settings.secrets_role} "
                 f"--serviceaccount={self.settings.service_account}"
             ) from None
-        return from_secret(raw, location.endpoint)
+        return from_secret(raw, location.endpoint, location.uri)
 
     async def store(self, location: Location, namespace: str) -> StoreRef:
         """The location checked and with its credentials, as a child opens it."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from cloudflux.api.common import PROVIDER_OF_SCHEME
 from cloudflux.errors import PlanError
 from cloudflux.storage.interface import Capabilities, ObjectInfo, Store
 
@@ -10,7 +11,7 @@ JOB_KEY = "cloudflux-job"
 VERSION_KEY = "cloudflux-source-version"
 """Metadata of every object that a job writes: by which job, and from which version."""
 
-PROVIDER_OF_SCHEME = {"s3": "s3", "file": "file", "memory": "s3"}
+_PROVIDER_OF_SCHEME = {**PROVIDER_OF_SCHEME, "memory": "s3"}
 
 
 def provenance(job_uid: str, version: str) -> Mapping[str, str]:
@@ -25,7 +26,7 @@ def written_by(info: ObjectInfo, job_uid: str) -> bool:
 
 def key_prefix(store: Store) -> str:
     """Return what the store puts before each key, as far as it counts for the length of keys."""
-    if store.capabilities.scheme != "s3":
+    if store.capabilities.hierarchical:
         return ""
     path = urlsplit(store.uri).path.strip("/")
     return f"{path}/" if path else ""
@@ -49,7 +50,7 @@ def class_to_write(name: str, target: Capabilities) -> str | None:
 
 def provider_of(store: Store) -> str:
     """Return the name of the store's provider in the price tables. Raises PlanError."""
-    found = PROVIDER_OF_SCHEME.get(store.capabilities.scheme)
+    found = _PROVIDER_OF_SCHEME.get(store.capabilities.scheme)
     if found is None:
         raise PlanError(f"{store.uri}: no provider is known for {store.capabilities.scheme}://")
     return found

@@ -1,16 +1,20 @@
 """The pure parts around the reconcilers: overlap, locations, the queue's order, policies."""
 
+import base64
 import datetime as dt
 from pathlib import Path
 
 import pytest
 
+from cloudflux.api.common import Location, Tier
+from cloudflux.api.tasks import AzureCredentials, Credentials, GcsCredentials
 from cloudflux.api.tieringpolicy import Schedule
 from cloudflux.errors import ConfigurationError, LocationRefused
 from cloudflux.handlers.credentials import SecretNotFound, SecretRefused, from_secret
 from cloudflux.handlers.locations import EndpointRefused, check_endpoint, check_file, check_scheme
 from cloudflux.handlers.overlap import place, touches
 from cloudflux.handlers.policy_plan import job_name, jobs_to_make, next_run
+from cloudflux.handlers.resolve import TierUnknown, meaning_of_tier
 from cloudflux.handlers.resources import DATA_SET, JOB, POLICY, Job, Raw, parse
 from cloudflux.handlers.selection import assign
 from cloudflux.handlers.standing import Standing
@@ -62,6 +66,15 @@ def test_endpoints_are_compared_by_what_serves_them() -> None:
     assert not touches(place("s3://b", "http://127.0.0.1:9000"), place("s3://b"))
 
 
+def test_a_bucket_of_google_is_one_place_by_either_protocol() -> None:
+    google = "https://storage.googleapis.com"
+    assert touches(place("gs://b/p"), place("gs://b", f"{google}:443/"))
+    assert touches(place("gs://b/p"), place("s3://b", google))
+    assert not touches(place("gs://b"), place("s3://b"))
+    assert not touches(place("gs://b", "http://127.0.0.1:1"), place("gs://b"))
+    assert not touches(place("az://b", AT_AZURE), place("az://b", "https://x.example"))
+
+
 def test_a_directory_is_compared_by_its_real_path(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
@@ -103,15 +116,116 @@ def secret(**changes: Raw) -> Raw:
 
 
 def test_a_secret_must_be_labelled_whole_and_meant_for_the_endpoint() -> None:
-    assert from_secret(secret(), None).access_key_id == "A"
+    found = from_secret(secret(), None, "s3://bucket")
+    assert isinstance(found, Credentials)
+    assert found.access_key_id == "A"
     with pytest.raises(SecretNotFound, match="label"):
-        from_secret(secret(labels={}), None)
+        from_secret(secret(labels={}), None, "s3://bucket")
     with pytest.raises(SecretNotFound, match="secretAccessKey"):
-        from_secret({**secret(), "data": {"accessKeyId": "QQ=="}}, None)
+        from_secret({**secret(), "data": {"accessKeyId": "QQ=="}}, None, "s3://bucket")
     bound = secret(annotations={"cloudflux.io/endpoints": "https://s3.example"})
-    assert from_secret(bound, "https://s3.example/").access_key_id == "A"
+    assert from_secret(bound, "https://s3.example/", "s3://bucket") == found
     with pytest.raises(SecretRefused):
-        from_secret(bound, "https://evil.example")
+        from_secret(bound, "https://evil.example", "s3://bucket")
+
+
+def azure_secret(**data: str) -> Raw:
+    encoded = {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
+    return {**secret(), "data": encoded}
+
+
+AT_AZURE = "https://acct.blob.core.windows.net"
+AZURITE = "http://127.0.0.1:10000/acct"
+
+
+@pytest.mark.parametrize(
+    ("data", "endpoint"),
+    [
+        ({"accountName": "acct", "accountKey": "a2V5"}, AT_AZURE),
+        ({"accountName": "acct", "sasToken": "?sv=1"}, AT_AZURE),
+        ({"connectionString": "AccountName=acct;AccountKey=a2V5"}, AT_AZURE),
+        (
+            {"connectionString": f"AccountName=acct;AccountKey=a2V5;BlobEndpoint={AZURITE}/;"},
+            AZURITE,
+        ),
+        (
+            {
+                "connectionString": "BlobEndpoint=https://acct.blob.core.windows.net;"
+                "SharedAccessSignature=sv=1"
+            },
+            f"{AT_AZURE}/",
+        ),
+    ],
+)
+def test_azure_secrets_name_the_account_with_a_key_or_a_signature(
+    data: dict[str, str], endpoint: str
+) -> None:
+    found = from_secret(azure_secret(**data), endpoint, "az://box")
+    assert isinstance(found, AzureCredentials)
+    assert found.account == "acct"
+    key, sas = found.account_key, found.sas_token
+    assert (key and key.get_secret_value()) in (None, "a2V5")
+    assert (sas and sas.get_secret_value()) in (None, "sv=1")
+    assert key or sas
+
+
+@pytest.mark.parametrize(
+    ("data", "endpoint", "error"),
+    [
+        ({}, AT_AZURE, "accountName"),
+        ({"accountName": "acct"}, AT_AZURE, "accountKey or sasToken"),
+        ({"connectionString": "AccountKey=a2V5"}, "https://x.example", "is for https://"),
+        (
+            {"connectionString": f"AccountName=acct;AccountKey=a2V5;BlobEndpoint={AZURITE}"},
+            AT_AZURE,
+            "write that into the location's endpoint",
+        ),
+    ],
+)
+def test_azure_secrets_that_are_not_whole_or_lead_elsewhere_are_refused(
+    data: dict[str, str], endpoint: str | None, error: str
+) -> None:
+    with pytest.raises((SecretNotFound, SecretRefused), match=error) as raised:
+        from_secret(azure_secret(**data), endpoint, "az://box")
+    assert "a2V5" not in str(raised.value)
+
+
+def test_an_azure_secret_bound_to_an_endpoint_goes_nowhere_else() -> None:
+    data = azure_secret(accountName="acct", accountKey="a2V5")
+    data["metadata"]["annotations"] = {"cloudflux.io/endpoints": AT_AZURE}
+    assert from_secret(data, AT_AZURE, "az://box")
+    with pytest.raises(SecretRefused):
+        from_secret(data, "https://evil.example", "az://box")
+
+
+def test_google_secrets_hold_a_service_account_or_say_that_none_is_needed() -> None:
+    key = '{"type": "service_account", "client_email": "a@b"}'
+    found = from_secret(azure_secret(serviceAccountJson=key), None, "gs://bucket")
+    assert isinstance(found, GcsCredentials)
+    assert found.service_account is not None
+    assert found.service_account.get_secret_value() == key
+    assert from_secret(azure_secret(anonymous="true"), None, "gs://bucket") == GcsCredentials()
+    for wrong in ("", "no json", '{"type": "authorized_user"}', "[]"):
+        with pytest.raises(SecretNotFound, match="--from-file=serviceAccountJson"):
+            from_secret(azure_secret(serviceAccountJson=wrong), None, "gs://bucket")
+
+
+@pytest.mark.parametrize(
+    ("uri", "named"),
+    [("s3://a", "GLACIER_IR"), ("az://abc", "Cool"), ("gs://abc", "NEARLINE")],
+)
+def test_a_tier_means_what_the_policy_says_for_the_provider(uri: str, named: str) -> None:
+    tiers = [
+        {"name": "Warm", "s3StorageClass": "GLACIER_IR", "azureTier": "Cool",
+         "gcsStorageClass": "NEARLINE"},
+        {"name": "Cold", "fileRoot": "file:///cold"},
+    ]  # fmt: skip
+    policy = parse(POLICY, raw(POLICY, "p", {"tiers": tiers}))
+    assert meaning_of_tier(Tier.WARM, Location(uri=uri), policy) == (named, None)
+    with pytest.raises(TierUnknown, match=r"Cold no (s3StorageClass|azureTier|gcsStorageClass)"):
+        meaning_of_tier(Tier.COLD, Location(uri=uri), policy)
+    at_home = meaning_of_tier(Tier.COLD, Location(uri="file:///a"), policy)
+    assert at_home == (None, "file:///cold")
 
 
 def test_the_queue_goes_by_priority_and_counts_only_those_who_wait_for_a_slot() -> None:
