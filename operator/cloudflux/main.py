@@ -178,9 +178,7 @@ async def _background(*work: Any) -> AsyncIterator[list[asyncio.Task[None]]]:
 
 
 @contextlib.asynccontextmanager
-async def _probe(
-    vitals: Vitals, settings: Settings, outbox: Outbox | None
-) -> AsyncIterator[None]:
+async def _probe(vitals: Vitals, settings: Settings, outbox: Outbox | None) -> AsyncIterator[None]:
     if settings.probe_port == 0:
         yield
         return

@@ -61,9 +61,7 @@ class Transition:
     data: EventData
 
 
-def transitions(
-    seen: Seen, now: dt.datetime, data_set: Seen | None = None
-) -> Iterator[Transition]:
+def transitions(seen: Seen, now: dt.datetime, data_set: Seen | None = None) -> Iterator[Transition]:
     """Yield what the object's status tells, oldest first. `data_set`: that of a MigrationJob."""
     if not seen.visited:
         return
@@ -192,9 +190,7 @@ class _Job:
             )
             yield self._of(EventType.MIGRATION_FAILED, data, at)
         elif status.phase is Phase.CANCELLED:
-            data = told.MigrationCancelled(
-                **self.fields, objects_done=done, residue=status.residue
-            )
+            data = told.MigrationCancelled(**self.fields, objects_done=done, residue=status.residue)
             yield self._of(EventType.MIGRATION_CANCELLED, data, at)
         retired = condition(status.conditions, ConditionType.SOURCE_RETIRED)
         if retired is not None and retired.reason == "SourceRetired" and status.pin is not None:
@@ -300,9 +296,7 @@ def _data_set(seen: Seen) -> Iterator[Transition]:
         )  # fmt: skip
 
 
-def _decided(
-    seen: Seen, owner: Mapping[str, Any]
-) -> Iterator[tuple[EventType, EventData, object]]:
+def _decided(seen: Seen, owner: Mapping[str, Any]) -> Iterator[tuple[EventType, EventData, object]]:
     """What the last evaluation found, each with what makes it another than the one before."""
     status = seen.status
     if status.temperature is not None:

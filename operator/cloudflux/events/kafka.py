@@ -333,7 +333,10 @@ def _added(batch: Any, event: Event) -> bool:
     """Put an event into a batch; False when it is full."""
     found = batch.append(
         # retention counts from the hand-over: `ce_time` tells when it happened
-        key=event.key.encode(), value=event.data, timestamp=None, headers=headers(event)
+        key=event.key.encode(),
+        value=event.data,
+        timestamp=None,
+        headers=headers(event),
     )
     return found is not None
 

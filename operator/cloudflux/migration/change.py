@@ -6,8 +6,8 @@ from cloudflux.api.migrationjob import VerifyMethod
 from cloudflux.api.tasks import CopyRequest, CopyResult, JobTask
 from cloudflux.errors import ObjectArchived, ObjectNotFound, PlanChanged, PreconditionFailed
 from cloudflux.migration.checkpoint import Checkpoint, Moved
-from cloudflux.migration.plan import PlannedObject, load_plan, planned_objects
 from cloudflux.migration.plan_findings import unprotected
+from cloudflux.migration.planned import PlannedObject, load_plan, planned_objects
 from cloudflux.migration.session import Session
 from cloudflux.migration.streams import read_digests, run_parallel
 from cloudflux.migration.sweep import abort_uploads

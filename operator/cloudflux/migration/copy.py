@@ -13,12 +13,12 @@ from cloudflux.errors import (
 )
 from cloudflux.migration.checkpoint import Checkpoint
 from cloudflux.migration.place import SourceChanged, place
-from cloudflux.migration.plan import load_plan
+from cloudflux.migration.planned import load_plan
 from cloudflux.migration.session import Session
 from cloudflux.migration.streams import run_parallel
 from cloudflux.migration.sweep import abort_uploads
 from cloudflux.migration.tally import Tally
-from cloudflux.storage.interface import ObjectInfo, Unreadable
+from cloudflux.storage.interface import ObjectInfo, Unreadable, brief_pages
 from cloudflux.storage.keys import printable
 
 
@@ -28,18 +28,33 @@ def copy_location(session: Session, request: CopyRequest) -> CopyResult:
     Retryable storage errors are raised: the step is repeated and goes on where it was.
     """
     plan = load_plan(session)
+    return copy_objects(session, request, plan["objects"], plan["bytes"])
+
+
+def copy_objects(
+    session: Session,
+    request: CopyRequest,
+    objects: int = 0,
+    size_bytes: int = 0,
+    *,
+    follow_removals: bool = True,
+) -> CopyResult:
+    """Do the same without a plan; the totals grow as they are found where they are not given.
+
+    Without `follow_removals`, copies of objects that are gone from the source are kept.
+    """
     session.target.check()
     with Checkpoint(session.files.checkpoint) as checkpoint:
         if (
             checkpoint.moved or checkpoint.uploads
         ):  # begun before: what a kill left half written would stay for ever
             abort_uploads(session, but={upload for _, upload in checkpoint.uploads.values()})
-        tally = Tally(session.context, plan["objects"], plan["bytes"])
+        tally = Tally(session.context, objects, size_bytes)
         for moved in checkpoint.moved.values():
             tally.done(moved.size_bytes)
         if not checkpoint.moved and request.tolerance_percent is not None:
-            _refuse_drift(session, request.tolerance_percent, plan["objects"], plan["bytes"])
-        copier = _Copier(session, request, checkpoint, tally)
+            _refuse_drift(session, request.tolerance_percent, objects, size_bytes)
+        copier = _Copier(session, request, checkpoint, tally, follow_removals=follow_removals)
         if not copier.until_quiet():
             return tally.result()
         return _result(checkpoint, tally)
@@ -49,9 +64,16 @@ class _Copier:
     """The passes of one call."""
 
     def __init__(
-        self, session: Session, request: CopyRequest, checkpoint: Checkpoint, tally: Tally
+        self,
+        session: Session,
+        request: CopyRequest,
+        checkpoint: Checkpoint,
+        tally: Tally,
+        *,
+        follow_removals: bool,
     ) -> None:
         self._session, self._request = session, request
+        self._follow_removals = follow_removals
         self._checkpoint, self._tally = checkpoint, tally
 
     def until_quiet(self) -> bool:
@@ -77,7 +99,7 @@ class _Copier:
         """Copy what a listing shows and the checkpoint has not; returns the number of changes."""
         seen: set[str] = set()
         found = run_parallel(self._new(seen), self._copy_one, self._request.parallelism)
-        if self._tally.objects_failed:
+        if self._tally.objects_failed or not self._follow_removals:
             return found
         vanished = [key for key in self._checkpoint.moved if key not in seen]
         for key in vanished:
@@ -132,6 +154,19 @@ class _Copier:
             self._tally.fail(key, "TargetOccupied", f"{words} any more; remove it there")
             return
         self._checkpoint.forget(key)
+
+
+def forget_missing(session: Session) -> None:
+    """Forget copies that were removed from the target since, so that they are made again."""
+    with Checkpoint(session.files.checkpoint) as checkpoint:
+        missing = set(checkpoint.moved)
+        if not missing:
+            return
+        for page in brief_pages(session.target):
+            session.context.check()
+            missing.difference_update(key for key, _, _ in page)
+        for key in missing:
+            checkpoint.forget(key)
 
 
 def _refuse_drift(session: Session, tolerance_percent: int, objects: int, size_bytes: int) -> None:

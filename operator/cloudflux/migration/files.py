@@ -21,6 +21,8 @@ class JobFiles:
         self.plan_list = self.directory / "plan.jsonl"
         self.checkpoint = self.directory / "checkpoint.jsonl"
         self.manifest = self.directory / "manifest.jsonl"
+        self.settled = self.directory / "settled.tsv"
+        """What a finished move left, for telling quickly that nothing changed."""
         self.retirement = self.directory / "retirement.json"
         self.markers = self.directory / "markers.json"
         """The markers that stood before ours, to be put back by a sweep."""

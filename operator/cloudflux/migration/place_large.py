@@ -133,6 +133,8 @@ def _put_parts(
     begun: Callable[[str], None] = lambda id_: checkpoint.begin(info.key, info.version, id_)  # noqa: E731
     version, upload_id = checkpoint.uploads.get(info.key, ("", None))
     can_go_on = version == info.version and pieces.digests is None
+    if upload_id is not None and not can_go_on:
+        session.target.abort_upload(info.key, upload_id)
     written, digests = cast("PartWriting", session.target).put_parts(
         info.key,
         cast("Pieces", pieces),

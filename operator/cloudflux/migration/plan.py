@@ -3,19 +3,13 @@
 import datetime as dt
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from cloudflux.api.tasks import PlanRequest, PlanResult
 from cloudflux.brain.money import money_text
 from cloudflux.brain.plan import MovePrice
-from cloudflux.errors import PlanChanged
 from cloudflux.migration.files import (
-    JSON,
     AtomicLines,
     dump,
-    file_digest,
-    read_json,
-    read_lines,
     write_json,
 )
 from cloudflux.migration.mapping import class_at_target, key_prefix
@@ -24,17 +18,7 @@ from cloudflux.migration.plan_price import duration_seconds, price_of
 from cloudflux.migration.selection import Reads, Selector
 from cloudflux.migration.session import Session, in_place
 from cloudflux.storage.interface import ObjectInfo, Unreadable
-from cloudflux.storage.keys import decode_key, encode_key, printable, problems
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedObject:
-    """One object of the plan, as it was listed."""
-
-    key: str
-    size_bytes: int
-    version: str
-    storage_class: str
+from cloudflux.storage.keys import encode_key, printable, problems
 
 
 def make_plan(session: Session, request: PlanRequest, reads: Reads) -> PlanResult:
@@ -79,21 +63,6 @@ def make_plan(session: Session, request: PlanRequest, reads: Reads) -> PlanResul
     )
     session.context.stop_point("plan.written")
     return result
-
-
-def load_plan(session: Session) -> JSON:
-    """Return plan.json. Raises PlanChanged when it or its list is not what was planned."""
-    plan = read_json(session.files.plan)
-    listed = session.files.plan_list
-    if plan is None or not listed.exists() or file_digest(listed) != plan["list_digest"]:
-        raise PlanChanged("the plan's list of objects is gone or was changed; a new plan is made")
-    return plan
-
-
-def planned_objects(session: Session) -> Iterator[PlannedObject]:
-    """Yield the plan's list."""
-    for row in read_lines(session.files.plan_list):
-        yield PlannedObject(decode_key(row["key"]), row["size"], row["version"], row["class"])
 
 
 def _list(

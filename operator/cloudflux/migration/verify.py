@@ -10,7 +10,7 @@ from cloudflux.errors import ObjectArchived, ObjectNotFound, PreconditionFailed
 from cloudflux.migration.change import change_class, needs_digest, target_class
 from cloudflux.migration.checkpoint import Checkpoint, Moved
 from cloudflux.migration.manifest import write_manifest
-from cloudflux.migration.plan import PlannedObject
+from cloudflux.migration.planned import PlannedObject
 from cloudflux.migration.session import Session, in_place
 from cloudflux.migration.streams import read_digests
 from cloudflux.migration.tally import Tally

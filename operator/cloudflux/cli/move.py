@@ -1,0 +1,255 @@
+"""`cloudflux move SOURCE TARGET`: copy with proof, without a cluster; run again to go on."""
+
+import datetime as dt
+import json
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cloudflux.api.dataset import Writers
+from cloudflux.api.migrationjob import VerifyMethod
+from cloudflux.api.tasks import (
+    CopyRequest,
+    CopyResult,
+    JobTask,
+    PlanRequest,
+    PlanResult,
+    VerifyRequest,
+    VerifyResult,
+)
+from cloudflux.cli.moving import (
+    DONE,
+    FAILED,
+    INCOMPLETE,
+    Progress,
+    TerminalContext,
+    alone,
+    human_bytes,
+    job_uid,
+    location,
+    progress_on,
+    say,
+    state_directory,
+)
+from cloudflux.errors import CloudFluxError, ConfigurationError
+
+PARALLELISM = 32
+_NOTHING_GOES_ON_SECONDS = 0
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a run did."""
+
+    objects: int = 0
+    size_bytes: int = 0
+    failed: int = 0
+    already_there: bool = False
+    deleted: int = 0
+    kept: int = 0
+    method: str = ""
+    manifest: str = ""
+    manifest_sha256: str = ""
+    failures: list[dict[str, str]] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def move(
+    source: Annotated[str, typer.Argument(help="s3://bucket/prefix, file:///directory or a path.")],
+    target: Annotated[str, typer.Argument(help="The same; where the objects go.")],
+    endpoint: Annotated[str | None, typer.Option(help="S3-compatible server of both.")] = None,
+    source_endpoint: Annotated[str | None, typer.Option(help="Server of the source.")] = None,
+    target_endpoint: Annotated[str | None, typer.Option(help="Server of the target.")] = None,
+    region: Annotated[str | None, typer.Option(help="Region of both.")] = None,
+    source_profile: Annotated[str | None, typer.Option(help="AWS profile of the source.")] = None,
+    target_profile: Annotated[str | None, typer.Option(help="AWS profile of the target.")] = None,
+    parallelism: Annotated[
+        int, typer.Option(min=1, max=256, help="Objects at a time.")
+    ] = PARALLELISM,
+    bandwidth: Annotated[int | None, typer.Option(min=1, help="Bytes per second at most.")] = None,
+    proof: Annotated[
+        VerifyMethod, typer.Option(help="Checksum: the server's own; Bytes: read back; Size.")
+    ] = VerifyMethod.CHECKSUM,
+    delete_source: Annotated[
+        bool, typer.Option(help="Delete each proven object at the source, by its version.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option(help="Say what would move and what it costs.")] = False,
+    state_dir: Annotated[Path | None, typer.Option(help="Checkpoints and manifests.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Copy SOURCE to TARGET and prove every object. Running it again goes on where it was.
+
+    Objects that others wrote at the target are never overwritten.
+    """
+    try:
+        task = {
+            "source": location(
+                source, endpoint=source_endpoint or endpoint, region=region, profile=source_profile
+            ),
+            "target": location(
+                target, endpoint=target_endpoint or endpoint, region=region, profile=target_profile
+            ),
+            "parallelism": parallelism,
+            "bandwidth_bytes_per_second": bandwidth,
+            "verify": proof,
+        }
+        uid = job_uid(
+            task["source"].uri,  # type: ignore[attr-defined]
+            task["source"].endpoint,  # type: ignore[attr-defined]
+            task["target"].uri,  # type: ignore[attr-defined]
+            task["target"].endpoint,  # type: ignore[attr-defined]
+        )
+        job = _task(uid, task)
+        home = state_directory(state_dir)
+        if dry_run:
+            _print_plan(plan_of(job, home), as_json=as_json)
+            return
+        with alone(home / "jobs" / uid), progress_on(sys.stderr) as shown:
+            outcome = run(job, home, shown, delete_source=delete_source)
+    except CloudFluxError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(FAILED) from error
+    _print_outcome(job, outcome, as_json=as_json)
+    raise typer.Exit(INCOMPLETE if outcome.failed or outcome.kept else DONE)
+
+
+def run(job: dict[str, Any], home: Path, shown: Progress | None, *, delete_source: bool) -> Outcome:
+    """Copy, prove and, when asked to, delete; a finished move is told by two listings."""
+    from cloudflux.migration.session import open_session
+    from cloudflux.migration.settled import unchanged
+    from cloudflux.storage.registry import open_store
+
+    began = time.monotonic()
+    context = TerminalContext(home, shown)
+    request = CopyRequest(**job, quiet_seconds=_NOTHING_GOES_ON_SECONDS)
+    if request.source.uri == request.target.uri and (
+        request.source.endpoint == request.target.endpoint
+    ):
+        raise ConfigurationError("source and target are the same; use `cloudflux settier`")
+    with open_session(request, context, open_store) as session:
+        same = None if delete_source else unchanged(session, session.files.settled)
+        if same is not None:
+            outcome = Outcome(
+                same.objects, same.size_bytes, already_there=True, method="listed on both sides",
+                manifest=session.files.manifest.as_uri(),
+            )  # fmt: skip
+        else:
+            outcome = _copy_and_prove(session, request, shown, delete_source=delete_source)
+    outcome.seconds = time.monotonic() - began
+    return outcome
+
+
+def _copy_and_prove(
+    session: Any, request: CopyRequest, shown: Progress | None, *, delete_source: bool
+) -> Outcome:
+    from cloudflux.migration.checkpoint import Checkpoint
+    from cloudflux.migration.copy import copy_objects, forget_missing
+    from cloudflux.migration.settled import write_settled
+    from cloudflux.migration.verify import verify
+
+    if shown:
+        shown.phase("copying")
+    forget_missing(session)
+    copied: CopyResult = copy_objects(session, request, follow_removals=False)
+    if copied.objects_failed:
+        return Outcome(
+            copied.objects_done, copied.bytes_done, copied.objects_failed,
+            failures=[one.model_dump() for one in copied.failures],
+        )  # fmt: skip
+    if shown:
+        shown.phase("proving")
+    fields = {name: getattr(request, name) for name in JobTask.model_fields}
+    proven: VerifyResult = verify(session, VerifyRequest(**fields))
+    outcome = Outcome(
+        proven.matched, copied.bytes_done, proven.mismatched, method=proven.method,
+        manifest=proven.manifest_uri, manifest_sha256=proven.digest,
+        failures=[one.model_dump() for one in proven.failures],
+    )  # fmt: skip
+    if proven.mismatched:
+        return outcome
+    if delete_source:
+        _delete(session, fields, proven.digest, outcome)
+        return outcome
+    with Checkpoint(session.files.checkpoint) as checkpoint:
+        write_settled(session.files.settled, checkpoint.moved.values())
+    return outcome
+
+
+def _delete(session: Any, fields: dict[str, Any], digest: str, outcome: Outcome) -> None:
+    """Delete the source's objects from the manifest, each on condition of its version."""
+    from cloudflux.api.tasks import RetireRequest
+    from cloudflux.migration.retire import retire
+
+    request = RetireRequest(**fields, manifest_digest=digest)
+    while True:
+        result = retire(session, request)
+        outcome.deleted += result.deleted
+        outcome.kept = result.kept_objects
+        if not result.remaining:
+            return
+
+
+def plan_of(job: dict[str, Any], home: Path) -> PlanResult:
+    """What would move, what it costs, and what is in its way."""
+    from cloudflux.work.mover import serve_plan
+
+    request = PlanRequest(
+        **{**job, "job_uid": f"{job['job_uid']}-plan"}, now=dt.datetime.now(dt.UTC)
+    )
+    return serve_plan(request, TerminalContext(home))
+
+
+def _task(uid: str, fields: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "job_uid": uid,
+        "job_name": "move",
+        "namespace": "",
+        "data_set_uid": uid,
+        "source_generation": 0,
+        "writers": Writers.QUIESCED,
+        **fields,
+    }
+
+
+def _print_plan(plan: PlanResult, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(plan.model_dump_json(indent=2, exclude={"list_path"}))
+    else:
+        typer.echo(
+            f"{plan.objects:,} objects, {human_bytes(plan.size_bytes)}; costs "
+            f"{plan.one_off_cost} {plan.currency} once (prices of {plan.price_date}), "
+            f"saves {plan.savings_per_month} a month; about {plan.duration_seconds} s"
+        )
+        for words in plan.warnings:
+            typer.echo(f"note: {words}")
+        for words in plan.problems:
+            typer.echo(f"in the way: {words}")
+    if plan.problems:
+        raise typer.Exit(FAILED)
+
+
+def _print_outcome(job: dict[str, Any], outcome: Outcome, *, as_json: bool) -> None:
+    rate = outcome.objects / outcome.seconds if outcome.seconds else 0.0
+    if as_json:
+        found = {name: getattr(outcome, name) for name in Outcome.__slots__}
+        typer.echo(json.dumps({"source": job["source"].uri, "target": job["target"].uri, **found}))
+        return
+    for one in outcome.failures:
+        say(f"{one['key']}: {one['reason']}: {one['message']}")
+    if outcome.already_there:
+        typer.echo(f"Nothing to do: {outcome.objects:,} objects are there ({outcome.method}).")
+        return
+    words = "proven" if outcome.method else "copied"
+    typer.echo(
+        f"{outcome.objects:,} objects, {human_bytes(outcome.size_bytes)} {words} in "
+        f"{outcome.seconds:.1f} s ({rate:,.0f} objects/s)"
+        + (f"; {outcome.failed} failed" if outcome.failed else "")
+        + (f"; {outcome.deleted:,} deleted at the source" if outcome.deleted else "")
+        + (f"; {outcome.kept:,} changed there and are kept" if outcome.kept else "")
+    )
+    if outcome.manifest:
+        typer.echo(f"proof: {outcome.method}; manifest {outcome.manifest}")

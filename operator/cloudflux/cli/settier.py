@@ -1,0 +1,182 @@
+"""`cloudflux settier LOCATION CLASS`: change storage classes in place, with proof."""
+
+import datetime as dt
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cloudflux.api.dataset import Writers
+from cloudflux.api.tasks import CopyRequest, PlanRequest, PlanResult, VerifyRequest
+from cloudflux.cli.moving import (
+    DONE,
+    FAILED,
+    INCOMPLETE,
+    Progress,
+    TerminalContext,
+    alone,
+    human_bytes,
+    job_uid,
+    location,
+    progress_on,
+    say,
+    state_directory,
+)
+from cloudflux.errors import CloudFluxError, PlanError
+
+PARALLELISM = 32
+
+
+def settier(
+    uri: Annotated[str, typer.Argument(help="s3://bucket/prefix, file:///directory or a path.")],
+    tier: Annotated[str, typer.Argument(help="Storage class, or for files a tier's directory.")],
+    endpoint: Annotated[str | None, typer.Option(help="S3-compatible server.")] = None,
+    region: Annotated[str | None, typer.Option(help="Region, for prices and signatures.")] = None,
+    profile: Annotated[str | None, typer.Option(help="AWS profile with the keys.")] = None,
+    prefix: Annotated[str | None, typer.Option(help="Only keys that begin so.")] = None,
+    min_size: Annotated[
+        int | None, typer.Option(min=0, help="Only objects of so many bytes or more.")
+    ] = None,
+    quiesced: Annotated[
+        bool, typer.Option(help="Nothing writes there meanwhile: no warning for weak servers.")
+    ] = False,
+    parallelism: Annotated[int, typer.Option(min=1, max=256, help="At a time.")] = PARALLELISM,
+    dry_run: Annotated[bool, typer.Option(help="Say what would change and what it costs.")] = False,
+    state_dir: Annotated[Path | None, typer.Option(help="Checkpoints and manifests.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Change the class of every object below LOCATION, server-side, and read it back.
+
+    Running it again goes on where it was; objects of that class already are left alone.
+    """
+    try:
+        ref = location(uri, endpoint=endpoint, region=region, profile=profile)
+        uid = job_uid("settier", ref.uri, ref.endpoint, tier, prefix, str(min_size))
+        job: dict[str, Any] = {
+            "job_uid": uid,
+            "job_name": "settier",
+            "namespace": "",
+            "data_set_uid": uid,
+            "source_generation": 0,
+            "source": ref,
+            "target": ref,
+            "parallelism": parallelism,
+            "writers": Writers.QUIESCED if quiesced else Writers.ACTIVE,
+            **_tier_fields(ref, tier),
+        }
+        home = state_directory(state_dir)
+        with alone(home / "jobs" / uid), progress_on(sys.stderr) as shown:
+            found = run(job, home, shown, dry_run=dry_run, prefix=prefix, min_size_bytes=min_size)
+    except CloudFluxError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(FAILED) from error
+    _print(found, as_json=as_json)
+    raise typer.Exit(INCOMPLETE if found["failed"] else DONE)
+
+
+def run(
+    job: dict[str, Any],
+    home: Path,
+    shown: Progress | None,
+    *,
+    dry_run: bool,
+    prefix: str | None,
+    min_size_bytes: int | None,
+) -> dict[str, Any]:
+    """Plan, change and prove; the plan names only what is not of the class yet."""
+    from cloudflux.work.mover import serve_copy, serve_plan, serve_verify
+
+    began = time.monotonic()
+    context = TerminalContext(home, shown)
+    if shown:
+        shown.phase("listing")
+    request = PlanRequest(
+        **job, prefix=prefix, min_size_bytes=min_size_bytes, now=dt.datetime.now(dt.UTC)
+    )
+    if not dry_run:
+        _forget_finished(home, job["job_uid"])
+    plan = serve_plan(request, context)
+    found = _said(plan)
+    if plan.problems:
+        raise PlanError("; ".join(plan.problems))
+    if dry_run or plan.objects == 0:
+        return found
+    if shown:
+        shown.phase("changing")
+    copied = serve_copy(CopyRequest(**job, quiet_seconds=0), context)
+    found["failed"], found["skipped"] = copied.objects_failed, copied.objects_skipped
+    found["failures"] = [one.model_dump() for one in copied.failures]
+    if not copied.objects_failed:
+        if shown:
+            shown.phase("proving")
+        proven = serve_verify(VerifyRequest(**job), context)
+        found["changed"], found["failed"] = proven.matched, proven.mismatched
+        found["method"], found["manifest"] = proven.method, proven.manifest_uri
+        found["manifest_sha256"] = proven.digest
+        found["failures"] += [one.model_dump() for one in proven.failures]
+    found["seconds"] = round(time.monotonic() - began, 3)
+    return found
+
+
+def _forget_finished(home: Path, uid: str) -> None:
+    """Begin anew after a finished run: its checkpoint would hide objects written since."""
+    from cloudflux.migration.files import JobFiles
+
+    files = JobFiles(home, uid)
+    if files.manifest.exists():
+        files.manifest.replace(files.manifest.with_name(f"manifest-{time.time_ns()}.jsonl"))
+        files.checkpoint.unlink(missing_ok=True)
+
+
+def _tier_fields(ref: Any, tier: str) -> dict[str, Any]:
+    if not ref.uri.startswith("file://"):
+        return {"target_class": tier}
+    root = location(tier)
+    roots = (*ref.file_roots, *root.file_roots)
+    widened = ref.model_copy(update={"file_roots": roots})
+    return {
+        "source": widened,
+        "target": widened,
+        "target_root": root.uri,
+        "tier_roots": (root.uri,),
+    }
+
+
+def _said(plan: PlanResult) -> dict[str, Any]:
+    return {
+        "objects": plan.objects,
+        "size_bytes": plan.size_bytes,
+        "one_off_cost": plan.one_off_cost,
+        "savings_per_month": plan.savings_per_month,
+        "currency": plan.currency,
+        "price_date": plan.price_date,
+        "warnings": list(plan.warnings),
+        "changed": 0,
+        "skipped": 0,
+        "failed": 0,
+        "failures": [],
+    }
+
+
+def _print(found: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    for one in found["failures"]:
+        say(f"{one['key']}: {one['reason']}: {one['message']}")
+    for words in found["warnings"]:
+        say(f"note: {words}")
+    typer.echo(
+        f"{found['objects']:,} objects, {human_bytes(found['size_bytes'])} to change: costs "
+        f"{found['one_off_cost']} {found['currency']} once, saves {found['savings_per_month']} "
+        f"a month (prices of {found['price_date']})"
+    )
+    if "seconds" in found:
+        typer.echo(
+            f"{found['changed']:,} changed and proven in {found['seconds']:.1f} s, "
+            f"{found['skipped']} left as they changed meanwhile, {found['failed']} failed; "
+            f"manifest {found.get('manifest', 'none')}"
+        )
