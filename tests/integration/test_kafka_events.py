@@ -74,9 +74,7 @@ async def test_topics_are_made_as_configured_and_left_alone_when_they_are_there(
 
 
 @pytest.mark.parametrize("killed", ["SIGKILL", "frozen"])
-async def test_ten_thousand_events_over_a_broker_that_dies_and_comes_back(
-    kafka, tmp_path, killed
-):
+async def test_ten_thousand_events_over_a_broker_that_dies_and_comes_back(kafka, tmp_path, killed):
     topic = f"through-{killed.lower()}"
     config = settings(kafka.bootstrap, events_topic=topic)
     outbox = Outbox(tmp_path, KafkaSink(config), max_bytes=64 << 20)
