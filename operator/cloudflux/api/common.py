@@ -72,6 +72,24 @@ class Condition(StatusModel):
     )
 
 
+class ReportedStatus(StatusModel):
+    """Base of a whole status: which spec it is about."""
+
+    observed_generation: int = Field(
+        default=0, ge=0, description="metadata.generation of the spec that this status is about."
+    )
+
+
+class PricedStatus(ReportedStatus):
+    """Base of a status that holds amounts."""
+
+    currency: str | None = Field(
+        default=None,
+        max_length=3,
+        description="Currency of every amount in this status, such as USD.",
+    )
+
+
 class SecretRef(Model):
     """A Secret in the same namespace, labelled cloudflux.io/credentials."""
 

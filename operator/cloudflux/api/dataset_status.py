@@ -11,6 +11,7 @@ from cloudflux.api.common import (
     Condition,
     Money,
     Name,
+    PricedStatus,
     StatusModel,
     Text,
     Tier,
@@ -166,12 +167,9 @@ class ActiveMigrationRef(StatusModel):
     )
 
 
-class DataSetStatus(StatusModel):
+class DataSetStatus(PricedStatus):
     """What the operator knows."""
 
-    observed_generation: int = Field(
-        default=0, ge=0, description="metadata.generation of the spec that this status is about."
-    )
     conditions: list[Condition] = Field(
         default_factory=list,
         max_length=16,
@@ -198,11 +196,6 @@ class DataSetStatus(StatusModel):
     )
     savings_per_month: Money | None = Field(
         default=None, description="What all recommendations together would save a month."
-    )
-    currency: str | None = Field(
-        default=None,
-        max_length=3,
-        description="Currency of every amount in this status, such as USD.",
     )
     temperature: Temperature = Field(
         default=Temperature.UNKNOWN,

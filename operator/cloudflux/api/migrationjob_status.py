@@ -5,7 +5,15 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from cloudflux.api.common import CONDITIONS_BY_TYPE, Condition, Location, Money, StatusModel, Text
+from cloudflux.api.common import (
+    CONDITIONS_BY_TYPE,
+    Condition,
+    Location,
+    Money,
+    ReportedStatus,
+    StatusModel,
+    Text,
+)
 
 
 class Phase(StrEnum):
@@ -136,12 +144,9 @@ class JobPin(StatusModel):
     )
 
 
-class MigrationJobStatus(StatusModel):
+class MigrationJobStatus(ReportedStatus):
     """What happened."""
 
-    observed_generation: int = Field(
-        default=0, ge=0, description="metadata.generation of the spec that this status is about."
-    )
     phase: Phase = Field(
         default=Phase.PENDING,
         description="Where the job is in its life, for people; programs read the conditions.",

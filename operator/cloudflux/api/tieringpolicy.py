@@ -6,7 +6,15 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, computed_field
 
-from cloudflux.api.common import CONDITIONS_BY_TYPE, Condition, Model, Money, StatusModel, Tier, Uri
+from cloudflux.api.common import (
+    CONDITIONS_BY_TYPE,
+    Condition,
+    Model,
+    Money,
+    PricedStatus,
+    Tier,
+    Uri,
+)
 from cloudflux.api.display import display_amount
 from cloudflux.api.migrationjob import SourceRetention, VerifyMethod
 
@@ -220,12 +228,9 @@ class TieringPolicySpec(Model):
     )
 
 
-class TieringPolicyStatus(StatusModel):
+class TieringPolicyStatus(PricedStatus):
     """What the policy did."""
 
-    observed_generation: int = Field(
-        default=0, ge=0, description="metadata.generation of the spec that this status is about."
-    )
     conditions: list[Condition] = Field(
         default_factory=list,
         max_length=16,
@@ -250,11 +255,6 @@ class TieringPolicyStatus(StatusModel):
     )
     realised_savings_per_month: Money | None = Field(
         default=None, description="What completed jobs save a month."
-    )
-    currency: str | None = Field(
-        default=None,
-        max_length=3,
-        description="Currency of every amount in this status, such as USD.",
     )
 
     @computed_field(description="Projected savings a month, for `kubectl get`.")  # type: ignore[prop-decorator]
