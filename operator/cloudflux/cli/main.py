@@ -16,6 +16,7 @@ _COMMANDS = {
     "verify": "cloudflux.cli.verify:verify",
     "settier": "cloudflux.cli.settier:settier",
     "prices": "cloudflux.cli.prices:app",
+    "collector": "cloudflux.cli.collector:collector",
 }
 """Function, or typer application, of each command by `module:name`."""
 

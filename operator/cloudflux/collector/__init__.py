@@ -1,0 +1,1 @@
+"""Access events out of Kafka into the access store, each counted exactly once."""

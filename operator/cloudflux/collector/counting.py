@@ -1,0 +1,224 @@
+"""From parsed operations to rows of the access store, and committing them with their positions."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.exceptions import CommitFailedError
+
+from cloudflux.access.batch import make_row
+from cloudflux.access.store import AccessStore
+from cloudflux.access.tables import COUNTS, shard_of
+from cloudflux.errors import CloudFluxError
+
+SIGNAL = "kafka"
+"""Name of the signal in the access store; one for all topics and partitions."""
+LEDGER_MINUTES = 10
+"""A day is noted as seen at most so often: it has to be known, not by the second."""
+
+Hashes = npt.NDArray[np.int64]
+
+
+class PositionMoved(CloudFluxError):
+    """Another collector counted the same partition meanwhile: read again from its position."""
+
+    reason = "FencedOut"
+    retryable = True
+
+
+@dataclass(slots=True)
+class Pending:
+    """What was read of one partition and is not committed."""
+
+    first: int
+    """Offset from which on this counts: the position that was committed before."""
+    following: int
+    """Offset after the last of it."""
+    tables: list[pa.Table] = field(default_factory=list)
+    events: int = 0
+    rejected: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What one commit did."""
+
+    reads: int
+    writes: int
+    duplicates: int
+
+
+def application(topic_id: str, partition: int) -> str:
+    """Name of a partition's position in the store; a topic made anew has another id."""
+    return f"{SIGNAL}:{topic_id}:{partition}"
+
+
+class Ledger:
+    """The access store as one collector sees it: its snapshot, and the ids seen lately."""
+
+    def __init__(self, store: AccessStore, excluded_principals: Sequence[str] = ()) -> None:
+        self._store = store
+        self._excluded = pa.array(list(excluded_principals), pa.string())
+        self._table: DeltaTable = store.counts()
+        self._seen: dict[str, Hashes] = {}
+        self._noted: dict[dt.date, dt.datetime] = {}
+
+    def positions(self, applications: Sequence[str]) -> dict[str, int | None]:
+        """Read the committed position of each partition anew, and the ids seen in it."""
+        self._table = self._store.counts()
+        for name in applications:
+            where = (pc.field("kind") == "seen") & (pc.field("signal") == name)
+            dataset = self._table.to_pyarrow_dataset()
+            hashes = dataset.to_table(columns=["hash"], filter=where)["hash"].to_numpy()
+            self._seen[name] = np.unique(hashes.astype(np.int64))
+        return {name: self._table.transaction_version(name) for name in applications}
+
+    def commit(self, parts: Mapping[str, Pending], now: dt.datetime) -> Counted:
+        """Commit counts, ids and positions of several partitions at once.
+
+        Raises PositionMoved when one of them was counted by someone else since `positions`.
+        """
+        for name, pending in parts.items():
+            if (self._table.transaction_version(name) or 0) > pending.first:
+                raise PositionMoved(f"{name} was counted by another collector")
+        rows, fresh, counted = self._rows(parts, now)
+        properties = CommitProperties(
+            app_transactions=[Transaction(name, one.following) for name, one in parts.items()],
+            max_commit_retries=20,
+        )
+        try:
+            write_deltalake(self._table, rows, mode="append", commit_properties=properties)
+        except CommitFailedError as error:
+            raise PositionMoved(f"somebody else committed meanwhile: {error}") from error
+        self._table.update_incremental()
+        for name, hashes in fresh.items():
+            self._seen[name] = np.union1d(self._seen[name], hashes)
+        return counted
+
+    def _rows(
+        self, parts: Mapping[str, Pending], now: dt.datetime
+    ) -> tuple[pa.Table, dict[str, Hashes], Counted]:
+        kept, fresh, tables, duplicates = [], {}, [], 0
+        for name, pending in parts.items():
+            if not pending.tables:
+                continue
+            table = pa.concat_tables(pending.tables)
+            mine, hashes, repeated = self._without_repeats(name, table)
+            duplicates += repeated
+            fresh[name] = hashes
+            kept.append(mine)
+            tables.append(_seen_rows(name, hashes, now.date()))
+        counted = Counted(0, 0, duplicates)
+        if kept:
+            table = pa.concat_tables(kept)
+            if len(self._excluded):
+                excluded = pc.is_in(table["principal"], self._excluded)
+                table = table.filter(pc.invert(excluded))
+            tables += [_reads(table, now.date()), _writes(table, now.date())]
+            reads = pc.sum(pc.cast(table["read"], pa.int64())).as_py() or 0
+            counted = Counted(reads, len(table) - reads, duplicates)
+            tables.append(self._days(table, now))
+        if not tables:  # only rejected messages: the positions still go forward
+            tables = [COUNTS.empty_table()]
+        return pa.concat_tables(tables), fresh, counted
+
+    def _without_repeats(self, name: str, table: pa.Table) -> tuple[pa.Table, Hashes, int]:
+        """Leave out operations whose id was seen, in this batch or before."""
+        hashes = np.fromiter(
+            (_hash(one) if one else 0 for one in table["id"].to_pylist()), np.int64, len(table)
+        )
+        known = np.isin(hashes, self._seen[name]) & (hashes != 0)
+        first = np.zeros(len(hashes), bool)
+        first[np.unique(hashes, return_index=True)[1]] = True
+        keep = (hashes == 0) | (first & ~known)
+        fresh = hashes[keep & (hashes != 0)]
+        return table.filter(pa.array(keep)), fresh, int((~keep).sum())
+
+    def _days(self, table: pa.Table, now: dt.datetime) -> pa.Table:
+        """Rows that say on which days something was heard."""
+        rows = []
+        counts = pc.value_counts(pc.cast(table["at"], pa.date32())).to_pylist()
+        for entry in counts:
+            day = entry["values"]
+            noted = self._noted.get(day)
+            if noted is None or now - noted > dt.timedelta(minutes=LEDGER_MINUTES):
+                self._noted[day] = now
+                key = f"{SIGNAL}/{now:%Y-%m-%dT%H:%M}"
+                rows.append(make_row("ledger", day, key, requests=entry["counts"], at=now))
+        constant = {"signal": SIGNAL, "ingested": now.date()}
+        return pa.Table.from_pylist([{**row, **constant} for row in rows], COUNTS)
+
+
+def _hash(identity: str) -> int:
+    digest = blake2b(identity.encode("utf-8", "surrogateescape"), digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True) or 1
+
+
+def _reads(table: pa.Table, today: dt.date) -> pa.Table:
+    reads = table.filter(table["read"])
+    if len(reads) == 0:
+        return COUNTS.empty_table()
+    days = pc.cast(reads["at"], pa.date32())
+    grouped = (
+        reads.append_column("day", days)
+        .group_by(["bucket", "key", "day"])
+        .aggregate([("bytes", "sum"), ("at", "max"), ("row", "count")])
+    )
+    count = grouped["row_count"]
+    return _fill(grouped, today, "reads", {
+        "requests": count, "reads": count, "bytes": grouped["bytes_sum"], "at": grouped["at_max"],
+    })  # fmt: skip
+
+
+def _writes(table: pa.Table, today: dt.date) -> pa.Table:
+    """Rows of first writes: on which day an object was made."""
+    writes = table.filter(pc.invert(table["read"]))
+    if len(writes) == 0:
+        return COUNTS.empty_table()
+    grouped = writes.group_by(["bucket", "key"]).aggregate([("at", "min")])
+    days = pc.cast(grouped["at_min"], pa.date32())
+    return _fill(grouped.append_column("day", days), today, "puts", {})
+
+
+def _fill(
+    grouped: pa.Table, today: dt.date, kind: str, given: Mapping[str, pa.ChunkedArray]
+) -> pa.Table:
+    size = len(grouped)
+    keys = grouped["key"].to_pylist()
+    columns = {
+        "kind": [kind] * size,
+        "month": pc.strftime(grouped["day"], "%Y-%m"),
+        "shard": [shard_of(key) for key in keys],
+        "signal": [SIGNAL] * size,
+        "bucket": grouped["bucket"],
+        "key": grouped["key"],
+        "day": grouped["day"],
+        "ingested": [today] * size,
+        **{name: [0] * size for name in ("requests", "reads", "bytes", "malformed")},
+        "at": [None] * size,
+        "hash": [None] * size,
+        **given,
+    }
+    return pa.Table.from_arrays(
+        [pa.array(v, f.type) if isinstance(v, list) else v.cast(f.type)
+         for f, v in ((f, columns[f.name]) for f in COUNTS)],
+        schema=COUNTS,
+    )  # fmt: skip
+
+
+def _seen_rows(name: str, hashes: Hashes, today: dt.date) -> pa.Table:
+    row = {**make_row("seen", today, ""), "signal": name, "ingested": today}
+    size = len(hashes)
+    return pa.Table.from_arrays(
+        [
+            pa.array(hashes) if f.name == "hash" else pa.array([row[f.name]] * size, f.type)
+            for f in COUNTS
+        ],
+        schema=COUNTS,
+    )
