@@ -96,10 +96,10 @@ def _of_rows(
     first = np.ones(len(rows), dtype=np.bool_)
     first[1:] = rows[1:] != rows[:-1]
     at = position[columns]
-    began = np.empty_like(at)
-    began[1:] = at[:-1]
-    began[first] = born[rows[first]]
-    ended = np.maximum(at - np.maximum(began, born[rows]), 0)
+    before = np.zeros_like(at)
+    before[1:] = at[:-1]
+    began = np.where(first, born[rows], np.maximum(before, born[rows]))
+    ended = np.maximum(at - began, 0)
     last = np.flatnonzero(np.append(first[1:], True)) if len(rows) else rows
     still = total - born
     still[rows[last]] = total - np.maximum(at[last], born[rows[last]])
