@@ -176,10 +176,12 @@ def _delivery(
 async def _act(
     runtime: Runtime, policy: Policy, matched: Sequence[DataSet], now: dt.datetime
 ) -> None:
-    """Create the jobs of what was decided by the policy as it is now."""
-    if policy.spec.mode not in compute.ACTING:
-        return
-    jobs = list(runtime.all(JOB, policy.namespace))
+    """Create the jobs of what was decided by the policy as it is now.
+
+    What was only shown counts as done: a mode that acts, set later, waits for the next time.
+    """
+    acts = policy.spec.mode in compute.ACTING
+    jobs = list(runtime.all(JOB, policy.namespace)) if acts else []
     waiting = _round(runtime, policy, matched)
     for data_set in matched:
         memory = runtime.memory(data_set.uid)
@@ -191,7 +193,7 @@ async def _act(
         )
         if data_set.uid not in waiting or not decided or under_way or data_set.spec.suspend:
             continue
-        for body in compute.jobs_to_make(policy, data_set, jobs, now):
+        for body in compute.jobs_to_make(policy, data_set, jobs, now) if acts else []:
             try:
                 runtime.cache.put(JOB, await runtime.kube.create(MIGRATION_JOBS, body))
             except Conflict:
