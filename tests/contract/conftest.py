@@ -182,7 +182,7 @@ def _gcs_rig(server: GcsServer, name: str, **declared: object) -> Rig:
         reopen=lambda: open_store(ref),
         home_class="STANDARD",
         other_class="NEARLINE",
-        large_bytes=(8 << 20) + 1,
+        large_bytes=(16 << 20) + 1,
         missing=lambda: open_store(gcs_ref(server, "gs://no-such-bucket/data")),
         **declared,  # type: ignore[arg-type]
     )
@@ -205,7 +205,7 @@ def rig_azurite(azurite: AzureServer) -> Rig:
         # Set Blob Tier has no condition, here and at Azure.
         enforces_copy_source=False,
         enforces_copy_target=False,
-        large_bytes=(8 << 20) + 1,
+        large_bytes=(16 << 20) + 1,
         missing=lambda: open_store(azure_ref(azurite, "az://no-such-container/data")),
         impossible_keys=("tab\there",),
     )

@@ -131,7 +131,7 @@ class AzureStore:
                 f"{printable(key)} is gone; list again", backend="azure", operation="put", key=key
             ) from error
         checksums = azure_upload.checksums_of(answer)
-        compare(digests.hex(), checksums, f"{self.uri}/{printable(key)}")
+        compare(digests, checksums, f"{self.uri}/{printable(key)}")
         return Written(version=attributes.unquote_etag(answer["etag"]), checksums=checksums)
 
     def delete(self, key: str, *, if_version: str | None = None) -> None:

@@ -14,11 +14,13 @@ from cloudflux.storage.parts import (
     MIB,
     in_parallel,
     part_bytes,
-    read_exactly,
     read_parts,
+    read_whole,
     require_announced,
 )
 
+SINGLE_PUT_BYTES = 16 * MIB
+"""What is smaller goes in one request, and the server tells its MD5."""
 BLOCK_BYTES = 8 * MIB
 MAX_BLOCKS = 50_000
 PARALLEL_BLOCKS = 2
@@ -34,14 +36,15 @@ def upload(
     arguments: Mapping[str, Any],
     conditions: Mapping[str, Any],
     sha256: str | None,
-) -> tuple[Mapping[str, Any], Digests]:
+) -> tuple[Mapping[str, Any], Mapping[str, str]]:
     """Send a stream; returns the server's answer and the digests of what was sent.
 
     Each request carries an MD5 that the server compares with what arrived.
     """
-    if size_bytes < BLOCK_BYTES:
+    if size_bytes < SINGLE_PUT_BYTES:
         return _whole(requests, blob, key, stream, size_bytes, arguments, conditions, sha256)
-    digests = Digests()
+    # Whoever gives the stream digests it; of blocks the server tells no digest to compare.
+    digests = Digests({"sha256"} if sha256 else ())
     # A blob's block ids must be of one length; the random start keeps two writers apart.
     upload_id = secrets.token_hex(12)
 
@@ -61,7 +64,7 @@ def upload(
     answer = requests.send(
         "Put Block List", key, lambda: blob.commit_block_list(blocks, **arguments, **conditions)
     )
-    return answer, digests
+    return answer, digests.hex()
 
 
 def checksums_of(answer: Mapping[str, Any]) -> dict[str, str]:
@@ -79,11 +82,8 @@ def _whole(
     arguments: Mapping[str, Any],
     conditions: Mapping[str, Any],
     sha256: str | None,
-) -> tuple[Mapping[str, Any], Digests]:
-    body = read_exactly(stream, size_bytes + 1)
-    digests = Digests()
-    digests.update(body)
-    require_announced(key, digests, size_bytes, sha256)
+) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+    body, digests = read_whole(key, stream, size_bytes, sha256, {"md5"})
     marked = {**arguments, "metadata": {**arguments["metadata"], attributes.CHECKED: "md5"}}
 
     def request() -> dict[str, Any]:

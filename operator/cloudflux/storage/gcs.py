@@ -11,7 +11,7 @@ from cloudflux.storage import gcs_rewrite
 from cloudflux.storage.digests import compare
 from cloudflux.storage.gcs_client import TIMEOUTS_SECONDS, Connection, Connector, split_uri
 from cloudflux.storage.gcs_errors import Body, Requests
-from cloudflux.storage.gcs_upload import CHUNK_BYTES, Upload
+from cloudflux.storage.gcs_upload import SINGLE_REQUEST_BYTES, Upload
 from cloudflux.storage.interface import (
     CONTROL_PREFIX,
     Capabilities,
@@ -115,7 +115,7 @@ class GcsStore:
             self._require_class(key, storage_class)
         body = attributes.resource(self._name(key), info, storage_class, metadata, key=key)
         upload = Upload(self._requests, self._remote, self._bucket_name, key)
-        send = upload.whole if size_bytes < CHUNK_BYTES else upload.resumable
+        send = upload.whole if size_bytes < SINGLE_REQUEST_BYTES else upload.resumable
         stored, digests = send(
             stream,
             size_bytes,
@@ -125,7 +125,7 @@ class GcsStore:
         )
         written = Written(str(stored["generation"]), attributes.checksums_of(stored))
         try:
-            compare(digests.hex(), written.checksums, f"{self.uri}/{printable(key)}")
+            compare(digests, written.checksums, f"{self.uri}/{printable(key)}")
             attributes.require_kept(body, stored, key)
         except Exception:
             self.delete(key, if_version=written.version)

@@ -10,8 +10,9 @@ from cloudflux.errors import CloudFluxError, Unavailable
 from cloudflux.storage.digests import Digests, hex_to_base64
 from cloudflux.storage.gcs_client import TIMEOUTS_SECONDS, Connection
 from cloudflux.storage.gcs_errors import Requests
-from cloudflux.storage.parts import MIB, read_exactly, require_announced
+from cloudflux.storage.parts import MIB, read_exactly, read_whole, require_announced
 
+SINGLE_REQUEST_BYTES = 16 * MIB
 CHUNK_BYTES = 8 * MIB
 OPERATION = "objects.insert"
 
@@ -31,13 +32,10 @@ class Upload:
         body: Mapping[str, Any],
         conditions: Mapping[str, int],
         sha256: str | None,
-    ) -> tuple[dict[str, Any], Digests]:
+    ) -> tuple[dict[str, Any], Mapping[str, str]]:
         """Send everything in one request, with the CRC32C that the server compares."""
-        data = read_exactly(stream, size_bytes + 1)
-        digests = Digests()
-        digests.update(data)
-        require_announced(self._key, digests, size_bytes, sha256)
-        described = {**body, "crc32c": hex_to_base64(digests.hex()["crc32c"])}
+        data, digests = read_whole(self._key, stream, size_bytes, sha256, {"crc32c"})
+        described = {**body, "crc32c": hex_to_base64(digests["crc32c"])}
         boundary = secrets.token_hex(16)
         content = body.get("contentType", "application/octet-stream")
         message = b"".join((
@@ -68,12 +66,12 @@ class Upload:
         body: Mapping[str, Any],
         conditions: Mapping[str, int],
         sha256: str | None,
-    ) -> tuple[dict[str, Any], Digests]:
+    ) -> tuple[dict[str, Any], Mapping[str, str]]:
         """Send chunk by chunk; a broken one goes on where the server says it is.
 
         The last chunk is sent only when the stream was the one announced, with its CRC32C.
         """
-        digests = Digests()
+        digests = Digests({"crc32c", *(("sha256",) if sha256 else ())})
         session = self._begin(body, conditions, size_bytes)
         try:
             start = 0
@@ -91,7 +89,7 @@ class Upload:
                         raise Unavailable(
                             "GCS: the upload is whole but was not accepted", key=self._key
                         )
-                    return answer, digests
+                    return answer, digests.hex()
                 start, chunk = start + len(chunk), following
         except BaseException:
             # The server forgets an upload after a week by itself.

@@ -2,12 +2,12 @@
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO, TypeVar
 
 from cloudflux.errors import IntegrityError
-from cloudflux.storage.digests import Digests
+from cloudflux.storage.digests import Digests, Whole, digest_bytes
 from cloudflux.storage.keys import printable
 
 Item = TypeVar("Item")
@@ -31,6 +31,24 @@ def read_exactly(stream: BinaryIO, length: int) -> bytes:
     return b"".join(chunks)
 
 
+def read_whole(
+    key: str, stream: BinaryIO, size_bytes: int, sha256: str | None, names: Collection[str]
+) -> tuple[bytes, Mapping[str, str]]:
+    """A small object's bytes and at least these digests of them; known ones are not computed.
+
+    Raises IntegrityError when the stream is not the one announced.
+    """
+    wanted = {*names, *(("sha256",) if sha256 else ())}
+    if isinstance(stream, Whole) and stream.tell() == 0:
+        body, known = stream.data, dict(stream.digests)
+    else:
+        body, known = read_exactly(stream, size_bytes + 1), {}
+    missing = wanted - known.keys()
+    known |= digest_bytes(body, missing) if missing else {}
+    _require(key, len(body), known.get("sha256", ""), size_bytes, sha256)
+    return body, known
+
+
 def read_parts(stream: BinaryIO, length: int, digests: Digests) -> Iterator[bytes]:
     """Yield parts of `length` bytes, the last one shorter; what was read is digested."""
     while body := read_exactly(stream, length):
@@ -40,12 +58,17 @@ def read_parts(stream: BinaryIO, length: int, digests: Digests) -> Iterator[byte
 
 def require_announced(key: str, digests: Digests, size_bytes: int, sha256: str | None) -> None:
     """Raise IntegrityError when a stream was not the one announced."""
-    if digests.size_bytes != size_bytes:
+    found = digests.hex().get("sha256", "") if sha256 else ""
+    _require(key, digests.size_bytes, found, size_bytes, sha256)
+
+
+def _require(key: str, found_bytes: int, found: str, size_bytes: int, sha256: str | None) -> None:
+    if found_bytes != size_bytes:
         raise IntegrityError(
-            f"{printable(key)}: {digests.size_bytes} bytes came instead of {size_bytes}; "
+            f"{printable(key)}: {found_bytes} bytes came instead of {size_bytes}; "
             "the source changed while it was read, or broke off"
         )
-    if sha256 is not None and digests.hex()["sha256"] != sha256:
+    if sha256 is not None and found != sha256:
         raise IntegrityError(f"{printable(key)}: the bytes are not those expected (sha256)")
 
 
