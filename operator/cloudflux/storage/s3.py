@@ -61,6 +61,7 @@ class S3Store:
         self._wire, self._bucket, self._prefix = wire, bucket, prefix
         self._tells_tags: bool | None = None
         self._verifies: bool | None = None
+        self._keeps_classes = False
         self.single_copy_bytes = single_copy_bytes
         self.least_parts_bytes = SINGLE_PUT_BYTES
         self.page_keys = PAGE_KEYS
@@ -215,6 +216,34 @@ class S3Store:
         self, key: str, target: str, *, if_version: str, size_bytes: int
     ) -> ObjectInfo:
         """Change the class in place, server side; see the contract."""
+        before, version = self._change(key, target, if_version, size_bytes)
+        if version is None:
+            return before
+        headers = self._head(key)
+        after = attributes.from_headers(key, headers, self._tags(key, headers))
+        s3_classes.require_changed(before, after, target)
+        self._keeps_classes = True
+        return after
+
+    def change_class_unread(
+        self, key: str, target: str, *, if_version: str, size_bytes: int
+    ) -> ObjectInfo:
+        """Do the same; the caller reads the classes back with a listing, a thousand a request.
+
+        The first change is read back here all the same: a server that answers with success and
+        changes nothing is found before it is asked ten thousand times.
+        """
+        if not self._keeps_classes:
+            return self.change_class(key, target, if_version=if_version, size_bytes=size_bytes)
+        before, version = self._change(key, target, if_version, size_bytes)
+        if version is None:
+            return before
+        return replace(before, storage_class=target, version=version)
+
+    def _change(
+        self, key: str, target: str, if_version: str, size_bytes: int
+    ) -> tuple[ObjectInfo, str | None]:
+        """The object before its change, and its version after; None when it had the class."""
         if target not in attributes.CLASSES:
             raise NotSupported(
                 f"unknown storage class {target}; use one of {', '.join(attributes.CLASSES)}",
@@ -225,13 +254,13 @@ class S3Store:
         headers = self._head(key)
         before = attributes.from_headers(key, headers, {})
         if before.storage_class == target:
-            return before
+            return before, None
         in_parts = before.size_bytes > self.single_copy_bytes
         if in_parts:  # a copy in parts carries nothing by itself
             before = replace(before, tags=self._tags(key, headers))
         s3_classes.require_movable(before, if_version, size_bytes)
         source = s3_classes.Source(self._wire, self._bucket, self._name(key), before, headers)
-        enforced = s3_classes.copy_onto_itself(
+        version, enforced = s3_classes.copy_onto_itself(
             source,
             target,
             in_parts=in_parts,
@@ -239,10 +268,7 @@ class S3Store:
         )
         if not enforced:
             self.capabilities = replace(self.capabilities, conditional_copy_target=False)
-        after_headers = self._head(key)
-        after = attributes.from_headers(key, after_headers, self._tags(key, after_headers))
-        s3_classes.require_changed(before, after, target)
-        return after
+        return before, version
 
     def enforces_copy_conditions(self, key: str) -> tuple[bool, bool]:
         """Measure, with a scratch object, whether a copy's (source, target) conditions count."""

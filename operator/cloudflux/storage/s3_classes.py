@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from cloudflux.errors import NotSupported, ObjectArchived, PreconditionFailed
+from cloudflux.errors import NotSupported, ObjectArchived, PreconditionFailed, Unavailable
 from cloudflux.storage import s3_attributes as attributes
 from cloudflux.storage import s3_multipart
 from cloudflux.storage.digests import compare
@@ -47,22 +47,20 @@ def require_movable(info: ObjectInfo, version: str, size_bytes: int) -> None:
 
 def copy_onto_itself(
     source: Source, target: str, *, in_parts: bool, condition_on_target: bool
-) -> bool:
-    """Copy on condition of the version; returns False when the server knows no target condition."""
+) -> tuple[str, bool]:
+    """Copy on condition of the version.
+
+    Returns the new version, and False when the server knows no target condition.
+    """
     copy = _copy_in_parts if in_parts else _copy_whole
     if condition_on_target:
-        try:
-            copy(source, target, {"if-match": f'"{source.info.version}"'})
-        except NotSupported:
-            condition_on_target = False
-        else:
-            return True
-    copy(source, target, {})
-    return condition_on_target
+        with suppress(NotSupported):
+            return copy(source, target, {"if-match": f'"{source.info.version}"'}), True
+    return copy(source, target, {}), False
 
 
-def _copy_whole(source: Source, target: str, condition: Mapping[str, str]) -> None:
-    source.wire.call(
+def _copy_whole(source: Source, target: str, condition: Mapping[str, str]) -> str:
+    answer = source.wire.call(
         "CopyObject",
         "PUT",
         source.bucket,
@@ -77,9 +75,22 @@ def _copy_whole(source: Source, target: str, condition: Mapping[str, str]) -> No
             **condition,
         },
     )
+    found = answer.xml()
+    if "ETag" not in found:
+        # A failure after the first byte of a 200: documented for this operation.
+        raise Unavailable(
+            f"{printable(source.info.key)}: the server began to copy and did not finish",
+            backend="s3",
+            operation="CopyObject",
+            key=source.info.key,
+        )
+    told = {f"x-amz-checksum-{name[8:].lower()}": value for name, value in found.items()}
+    checksums = attributes.checksums_of(told)
+    compare(source.info.checksums, checksums, printable(source.info.key))
+    return attributes.unquote_etag(found["ETag"])
 
 
-def _copy_in_parts(source: Source, target: str, condition: Mapping[str, str]) -> None:
+def _copy_in_parts(source: Source, target: str, condition: Mapping[str, str]) -> str:
     upload = s3_multipart.Upload(
         source.wire,
         source.bucket,
@@ -92,7 +103,10 @@ def _copy_in_parts(source: Source, target: str, condition: Mapping[str, str]) ->
         verifies=True,
     )
     info = source.info
-    s3_multipart.copy(upload, source.bucket, source.name, info.size_bytes, version=info.version)
+    answer = s3_multipart.copy(
+        upload, source.bucket, source.name, info.size_bytes, version=info.version
+    )
+    return attributes.unquote_etag(answer.headers["etag"])
 
 
 def require_changed(before: ObjectInfo, after: ObjectInfo, target: str) -> None:
