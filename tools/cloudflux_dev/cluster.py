@@ -97,8 +97,13 @@ class ControlPlane:
             for pid in reversed(json.loads(record.read_text())):
                 self._end(pid)
             record.unlink(missing_ok=True)
-        for child in list(self._children):
-            child.wait()
+        for child in reversed(self._children):  # also when the directory was removed meanwhile
+            child.terminate()
+            try:
+                child.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
         self._children.clear()
 
     def running(self) -> bool:

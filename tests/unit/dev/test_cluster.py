@@ -3,6 +3,9 @@
 import copy
 import json
 import os
+import subprocess
+import sys
+import threading
 
 import pytest
 import yaml
@@ -53,6 +56,20 @@ def test_foreign_contexts_are_refused(tmp_path, broken):
 def test_kubeconfig_that_is_none_is_refused(tmp_path):
     with pytest.raises(ClusterError):
         refuse_foreign_context(tmp_path / "nothing", "cloudflux-dev")
+
+
+def test_stop_ends_its_own_children_when_their_record_was_removed(tmp_path):
+    control_plane = ControlPlane(tmp_path / "control-plane")
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    control_plane._children.append(child)
+    stopper = threading.Thread(target=control_plane.stop, daemon=True)
+    stopper.start()
+    try:
+        stopper.join(20)
+        assert not stopper.is_alive()
+        assert child.poll() is not None
+    finally:
+        child.kill()
 
 
 def test_stop_leaves_processes_that_are_not_ours(tmp_path):
