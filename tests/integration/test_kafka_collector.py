@@ -14,9 +14,8 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from tests.integration.kafka_rig import need_kafka, read_all, until
 
-from cloudflux.access.places import Place
+from cloudflux.access.places import Place, kafka_signal
 from cloudflux.access.store import open_access_store
-from cloudflux.collector.counting import SIGNAL
 from cloudflux.collector.reader import Collector
 from cloudflux.events.kafka import ensure_topics
 from cloudflux.settings import KafkaSettings
@@ -61,7 +60,7 @@ async def produce(settings: KafkaSettings, messages: list[bytes]) -> None:
 
 def total_reads(state_dir: Path) -> int:
     store = open_access_store(state_dir)
-    store.register("ds", Place(SIGNAL, "s3://data", ""), 400)
+    store.register("ds", Place(kafka_signal("s3://data"), "s3://data", ""), 400)
     today = dt.datetime.now(dt.UTC).date()
     return sum(store.daily_reads("ds", today - dt.timedelta(2), today)["reads"].to_pylist())
 

@@ -15,6 +15,22 @@ Rows = dict[tuple[str, str, str], dict[str, Any]]
 """By signal, bucket and prefix; what was written last counts."""
 
 
+KAFKA_SIGNAL = "kafka"
+
+
+def kafka_signal(bucket: str) -> str:
+    """Name of the signal of access events about a bucket, given as `scheme://bucket`.
+
+    One for each: events about one bucket don't prove that another's reads are told.
+    """
+    return f"{KAFKA_SIGNAL}:{bucket}"
+
+
+def data_set_bucket(data_set_uid: str) -> str:
+    """What stands for the bucket where events name the data set itself."""
+    return f"dataset:{data_set_uid}"
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a data set's data was, as a signal names it, and from which day."""

@@ -55,6 +55,7 @@ class AccessSourceType(StrEnum):
 
     S3_ACCESS_LOGS = "S3AccessLogs"
     FILE_ATIME = "FileAtime"
+    KAFKA = "Kafka"
 
 
 class AccessSource(Model):
@@ -63,14 +64,15 @@ class AccessSource(Model):
     type: AccessSourceType = Field(
         description=(
             "S3AccessLogs: server access logs of the bucket. FileAtime: access times of the "
-            "file system, which prove the last read only."
+            "file system, which prove the last read only. Kafka: access events that the "
+            "readers of the data send and `cloudflux collector` counts."
         )
     )
     logs: Location | None = Field(
         default=None,
         description=(
             "Where the access logs are delivered; needed for S3AccessLogs, not allowed for "
-            "FileAtime."
+            "the others."
         ),
     )
 

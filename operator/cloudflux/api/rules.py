@@ -103,6 +103,7 @@ _DATA_SET: dict[str, tuple[Rule, ...]] = {
             "S3AccessLogs needs logs: the location where the access logs are delivered",
         ),
         Rule("self.type != 'FileAtime' || !has(self.logs)", "FileAtime takes no logs"),
+        Rule("self.type != 'Kafka' || !has(self.logs)", "Kafka takes no logs"),
     ),
     "spec.access.sources[].logs": _LOCATION,
 }

@@ -13,14 +13,15 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
 from cloudflux.access.batch import make_row
+from cloudflux.access.places import KAFKA_SIGNAL, kafka_signal
 from cloudflux.access.store import AccessStore
 from cloudflux.access.tables import COUNTS, shard_of
 from cloudflux.errors import CloudFluxError
 
-SIGNAL = "kafka"
-"""Name of the signal in the access store; one for all topics and partitions."""
 LEDGER_MINUTES = 10
 """A day is noted as seen at most so often: it has to be known, not by the second."""
+
+MAX_NOTED = 100_000
 
 Hashes = npt.NDArray[np.int64]
 
@@ -56,7 +57,7 @@ class Counted:
 
 def application(topic_id: str, partition: int) -> str:
     """Name of a partition's position in the store; a topic made anew has another id."""
-    return f"{SIGNAL}:{topic_id}:{partition}"
+    return f"{KAFKA_SIGNAL}/{topic_id}/{partition}"
 
 
 class Ledger:
@@ -67,11 +68,12 @@ class Ledger:
         self._excluded = pa.array(list(excluded_principals), pa.string())
         self._table: DeltaTable = store.counts()
         self._seen: dict[str, Hashes] = {}
-        self._noted: dict[dt.date, dt.datetime] = {}
+        self._noted: dict[tuple[str, dt.date], dt.datetime] = {}
 
     def positions(self, applications: Sequence[str]) -> dict[str, int | None]:
         """Read the committed position of each partition anew, and the ids seen in it."""
         self._table = self._store.counts()
+        self._noted.clear()
         for name in applications:
             where = (pc.field("kind") == "seen") & (pc.field("signal") == name)
             dataset = self._table.to_pyarrow_dataset()
@@ -141,18 +143,24 @@ class Ledger:
         return table.filter(pa.array(keep)), fresh, int((~keep).sum())
 
     def _days(self, table: pa.Table, now: dt.datetime) -> pa.Table:
-        """Rows that say on which days something was heard."""
+        """Rows that say of which bucket something was heard, and on which days.
+
+        A bucket that others tell of proves nothing of the one that nobody tells of.
+        """
         rows = []
-        counts = pc.value_counts(pc.cast(table["at"], pa.date32())).to_pylist()
-        for entry in counts:
-            day = entry["values"]
-            noted = self._noted.get(day)
+        days = table.append_column("day", pc.cast(table["at"], pa.date32()))
+        grouped = days.group_by(["bucket", "day"]).aggregate([("row", "count")])
+        for entry in grouped.to_pylist():
+            bucket, day = entry["bucket"], entry["day"]
+            noted = self._noted.get((bucket, day))
             if noted is None or now - noted > dt.timedelta(minutes=LEDGER_MINUTES):
-                self._noted[day] = now
-                key = f"{SIGNAL}/{now:%Y-%m-%dT%H:%M}"
-                rows.append(make_row("ledger", day, key, requests=entry["counts"], at=now))
-        constant = {"signal": SIGNAL, "ingested": now.date()}
-        return pa.Table.from_pylist([{**row, **constant} for row in rows], COUNTS)
+                self._noted[bucket, day] = now
+                key = f"{now:%Y-%m-%dT%H:%M}"
+                row = make_row("ledger", day, key, requests=entry["row_count"], at=now)
+                rows.append({**row, "signal": kafka_signal(bucket), "ingested": now.date()})
+        if len(self._noted) > MAX_NOTED:
+            self._noted.clear()
+        return pa.Table.from_pylist(rows, COUNTS)
 
 
 def _hash(identity: str) -> int:
@@ -195,7 +203,7 @@ def _fill(
         "kind": [kind] * size,
         "month": pc.strftime(grouped["day"], "%Y-%m"),
         "shard": [shard_of(key) for key in keys],
-        "signal": [SIGNAL] * size,
+        "signal": pc.binary_join_element_wise(KAFKA_SIGNAL, grouped["bucket"], ":"),
         "bucket": grouped["bucket"],
         "key": grouped["key"],
         "day": grouped["day"],

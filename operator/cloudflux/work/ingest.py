@@ -11,7 +11,7 @@ from cloudflux.access.atime import AtimeSupport, atime_support
 from cloudflux.access.freshness import ATIME_SIGNAL, Freshness, assess
 from cloudflux.access.inventory import InventoryTotals
 from cloudflux.access.logs import Exclusions, IngestTotals, ingest_logs
-from cloudflux.access.places import Place
+from cloudflux.access.places import Place, data_set_bucket, kafka_signal
 from cloudflux.access.store import AccessStore, open_access_store
 from cloudflux.api.dataset import AccessSourceType
 from cloudflux.api.tasks import AccessSourceRef, ClassUsage, ScanRequest, ScanResult, StoreRef
@@ -83,6 +83,14 @@ def _register(access: AccessStore, request: ScanRequest, source: AccessSourceRef
         if scheme != "file":
             return "AccessTimesOff", f"FileAtime sees reads of file:// data only, and this is {uri}"
         place = Place(ATIME_SIGNAL + uid, "", "", since)
+    elif source.type is AccessSourceType.KAFKA:
+        bucket, _, prefix = rest.strip("/").partition("/")
+        if scheme == "file":  # a path has no bucket
+            bucket, prefix = "", unquote(rest.strip("/"))
+        named = data_set_bucket(uid)
+        access.register(uid, Place(kafka_signal(named), named, "", since), request.retention_days)
+        there = f"{scheme}://{bucket}"
+        place = Place(kafka_signal(there), there, f"{prefix}/" if prefix else "", since)
     else:
         if scheme != "s3" or source.logs is None:
             need = "s3:// data only" if scheme != "s3" else "data whose logs are named in `logs`"

@@ -6,9 +6,9 @@ import pyarrow as pa
 import pytest
 from tests.unit.collector.test_parse import NOW, message
 
-from cloudflux.access.places import Place
+from cloudflux.access.places import Place, kafka_signal
 from cloudflux.access.store import AccessStore, open_access_store
-from cloudflux.collector.counting import SIGNAL, Ledger, Pending, PositionMoved, application
+from cloudflux.collector.counting import Ledger, Pending, PositionMoved, application
 from cloudflux.collector.parse import parse
 
 P0, P1 = application("t1", 0), application("t1", 1)
@@ -18,8 +18,12 @@ def batch(first: int, *messages: bytes) -> Pending:
     return Pending(first, first + len(messages), [parse(messages, NOW).table], len(messages))
 
 
+BUCKET = "s3://data"
+SIGNAL = kafka_signal(BUCKET)
+
+
 def reads(store: AccessStore) -> dict[str, int]:
-    store.register("ds", Place(SIGNAL, "s3://data", ""), 400)
+    store.register("ds", Place(SIGNAL, BUCKET, ""), 400)
     table = store.daily_reads("ds", NOW.date() - dt.timedelta(9), NOW.date())
     return dict(zip(table["key"].to_pylist(), table["reads"].to_pylist(), strict=True))
 
@@ -118,6 +122,9 @@ def test_days_with_events_are_covered(store):
     one = ledger(store)
     earlier = "2026-03-13T10:00:00Z"
     one.commit({P0: batch(0, op(1, time=earlier), op(2))}, NOW)
-    store.register("ds", Place(SIGNAL, "s3://data", ""), 400)
+    store.register("ds", Place(SIGNAL, BUCKET, ""), 400)
     span = store.spans("ds")[SIGNAL]
     assert span.days == {dt.date(2026, 3, 13), dt.date(2026, 3, 14)}
+    quiet = kafka_signal("s3://quiet")
+    store.register("other", Place(quiet, "s3://quiet", ""), 400)
+    assert store.spans("other")[quiet].days == frozenset(), "others' events prove nothing of it"
