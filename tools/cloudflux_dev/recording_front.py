@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from cloudflux_dev.s3logformat import LogEntry, format_line, object_name
+from cloudflux.collector.s3logformat import LogEntry, format_line, object_name
 
 LogSink = Callable[[str, bytes], None]
 """Takes the name and the content of one log object."""

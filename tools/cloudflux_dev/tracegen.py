@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import quote
 
-from cloudflux_dev.s3logformat import LogEntry, format_line, object_name
+from cloudflux.collector.s3logformat import LogEntry, format_line, object_name
 
 _SLICE_HOURS = 8
 _READER = "arn:aws:sts::111122223333:assumed-role/analytics/session"

@@ -4,8 +4,8 @@ import datetime as dt
 import time
 
 from cloudflux.access.s3logs import parse_line
+from cloudflux.collector.s3logformat import LogEntry, format_line
 from cloudflux_dev import recording_front, tracegen
-from cloudflux_dev.s3logformat import LogEntry, format_line
 from cloudflux_dev.tracegen import Behaviour, TracedObject, assign, generate
 
 NOW = dt.datetime(2026, 5, 20, 12, tzinfo=dt.UTC)
