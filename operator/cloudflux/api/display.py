@@ -6,6 +6,11 @@ _BINARY_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _SIGNIFICANT_DIGITS = 4
 
 
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """Write a number with its noun: 1 object, 2 objects."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
 def display_bytes(size_bytes: int) -> str:
     """Write a size with three significant digits: 999 B, 1.50 GiB."""
     value, unit = float(size_bytes), 0

@@ -130,9 +130,10 @@ def _by_arrow(part: list[tuple[int, bytes]]) -> pa.Table | None:
                 explicit_schema=_SCHEMA, unexpected_field_behavior="ignore"
             ),
         )
-        if len(table) != len(part) or not pc.all(
-            pc.match_substring_regex(pc.fill_null(table["time"], ""), _ZONE)
-        ).as_py():
+        if (
+            len(table) != len(part)
+            or not pc.all(pc.match_substring_regex(pc.fill_null(table["time"], ""), _ZONE)).as_py()
+        ):
             return None
         time = pc.cast(table["time"], _TIME)
     except pa.ArrowInvalid:

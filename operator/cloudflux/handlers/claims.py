@@ -1,7 +1,8 @@
 """What a job writes to its data set, by compare-and-swap: the claim, the switch, the release."""
 
 from cloudflux.api.dataset import ActiveMigrationRef, DataSetStatus
-from cloudflux.handlers.kube import DATA_SETS, Conflict, NotFound
+from cloudflux.handlers.hearing import refresh
+from cloudflux.handlers.kube import Conflict, NotFound
 from cloudflux.handlers.locationmap import ConfigMapConflict, write_location_map
 from cloudflux.handlers.resources import DATA_SET, DataSet, Job
 from cloudflux.handlers.runtime import Runtime
@@ -51,8 +52,7 @@ async def release_claim(runtime: Runtime, namespace: str, data_set_name: str, ui
         except NotFound:
             return
         except Conflict:
-            raw = await runtime.kube.get(DATA_SETS, namespace, data_set_name)
-            runtime.cache.put(DATA_SET, raw)
+            await refresh(runtime, (DATA_SET, namespace, data_set_name))
     raise Conflict(f"DataSet {data_set_name} changes too fast to be freed")
 
 

@@ -13,6 +13,7 @@ from cloudflux.api.dataset import (
     Temperature,
     TierUsage,
 )
+from cloudflux.api.display import counted, display_bytes
 from cloudflux.api.tasks import EvaluateResult, RecommendationTask, ScanResult
 from cloudflux.api.vocabulary import REASONS, ConditionType
 from cloudflux.handlers.resources import DataSet
@@ -63,7 +64,9 @@ def not_ready(
 def ready(data_set: DataSet, status: DataSetStatus, now: dt.datetime) -> DataSetStatus:
     """Ready=True: listed, and its signals read."""
     inventory = status.inventory
-    words = f"{inventory.objects} objects, {inventory.bytes} bytes" if inventory else "scanned"
+    words = "scanned"
+    if inventory is not None:
+        words = f"{counted(inventory.objects, 'object')}, {display_bytes(inventory.bytes)}"
     return with_condition(
         status, data_set, ConditionType.READY, ConditionStatus.TRUE, "Scanned", words, now
     )

@@ -16,8 +16,9 @@ from cloudflux.handlers.admission import (
     sweeping,
 )
 from cloudflux.handlers.claims import claim, data_set_of, release_claim, switch, write_map
+from cloudflux.handlers.hearing import refresh
 from cloudflux.handlers.job_facts import gather, target_in_use
-from cloudflux.handlers.kube import DATA_SETS, MIGRATION_JOBS, Conflict, NotFound
+from cloudflux.handlers.kube import MIGRATION_JOBS, Conflict
 from cloudflux.handlers.resolve import in_place
 from cloudflux.handlers.resources import DATA_SET, JOB, POLICY, Job, parse
 from cloudflux.handlers.retirement import source_in_use
@@ -56,7 +57,8 @@ async def reconcile(runtime: Runtime, key: Key) -> float | None:
         return await _carry_out(runtime, job, facts, decision)
     except Conflict:
         runtime.held.pop(job.uid, None)
-        await _refresh(runtime, job)
+        for changed in (key, (DATA_SET, job.namespace, job.spec.data_set_ref.name)):
+            await refresh(runtime, changed)  # the next decision stands on what is
         return CONFLICT_SECONDS
     finally:
         runtime.admitted.pop(job.uid, None)
@@ -100,18 +102,6 @@ async def _carry_out(
     ):
         return 0.0  # what was written may lead on; a task that was started tells of its end
     return decision.requeue_after_seconds
-
-
-async def _refresh(runtime: Runtime, job: Job) -> None:
-    """Read job and data set again, so that the next decision stands on what is."""
-    for resource, kind, name in (
-        (MIGRATION_JOBS, JOB, job.name),
-        (DATA_SETS, DATA_SET, job.spec.data_set_ref.name),
-    ):
-        try:
-            runtime.cache.put(kind, await runtime.kube.get(resource, job.namespace, name))
-        except NotFound:
-            continue
 
 
 async def _act(runtime: Runtime, job: Job, action: machine.Action, facts: machine.JobFacts) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import ipaddress
 import os.path
 import socket
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from cloudflux.api.common import PROVIDER_OF_SCHEME, Location
@@ -38,6 +39,15 @@ def check_file(uri: str, roots: tuple[str, ...], namespace: str) -> None:
             f"{uri} is outside the directories that namespace {namespace} may use ({where}); "
             "an administrator can allow it with CLOUDFLUX_FILE_ROOTS"
         )
+
+
+def usable_root(uri: str, roots: tuple[str, ...], namespace: str) -> bool:
+    """Whether a file tier's root is a directory that the namespace may use."""
+    try:
+        check_file(uri, roots, namespace)
+    except LocationRefused:
+        return False
+    return Path(unquote("/" + uri.removeprefix("file://").lstrip("/"))).is_dir()
 
 
 def check_scheme(uri: str) -> str:

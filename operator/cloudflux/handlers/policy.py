@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from cloudflux.api.common import ConditionStatus
 from cloudflux.api.conditions import find, set_condition
+from cloudflux.api.display import counted
 from cloudflux.api.tieringpolicy import TieringPolicyStatus
 from cloudflux.api.vocabulary import REASONS, ConditionType
 from cloudflux.errors import ConfigurationError
@@ -87,7 +88,7 @@ def _condition(
     elif matched == 0:
         reason, message = "NoDataSets", "the selector matches no data set of this namespace"
     else:
-        reason, message = "PolicyMatched", f"selects {matched} data sets"
+        reason, message = "PolicyMatched", f"selects {counted(matched, 'data set')}"
     before = find(policy.status.conditions, ConditionType.READY)
     if problem is not None and (before is None or before.message != message):
         runtime.event(policy, reason, message)

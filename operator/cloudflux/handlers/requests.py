@@ -21,6 +21,7 @@ from cloudflux.api.tasks import (
     VerifyRequest,
     VerifyResult,
 )
+from cloudflux.handlers.locations import file_roots, usable_root
 from cloudflux.handlers.resources import POLICY, Job
 from cloudflux.handlers.runtime import Runtime
 from cloudflux.migration.facts import COPY, PLAN, RETIRE, SWEEP, SWITCH, VERIFY
@@ -35,20 +36,26 @@ RESULTS: dict[str, type[Task]] = {
 }
 
 
-def tier_roots(runtime: Runtime, namespace: str, uri: str) -> tuple[str, ...]:
+def tier_roots(
+    runtime: Runtime, namespace: str, uri: str, wanted: str | None = None
+) -> tuple[str, ...]:
     """The roots of file tiers that the namespace's policies name; none for a bucket.
 
-    With them a store can change tiers; it knows its own links into a tier without them.
+    With them a store can change tiers; it knows its own links into a tier without them. A root
+    that can't be used is left out, but for the `wanted` one, to which a job moves: else a
+    policy with a mistake would stop everybody's scans and moves.
     """
     if not uri.startswith("file://"):
         return ()
+    allowed = file_roots(runtime.settings, namespace)
     roots = {
         tier.file_root
         for policy in runtime.all(POLICY, namespace)
         for tier in policy.spec.tiers
         if tier.file_root
     }
-    return tuple(sorted(roots))
+    usable = {root for root in roots if usable_root(root, allowed, namespace)}
+    return tuple(sorted(usable | ({wanted} if wanted else set())))
 
 
 def job_task(
@@ -67,7 +74,7 @@ def job_task(
         target=target,
         target_class=pin.target_class,
         target_root=pin.target_root,
-        tier_roots=tier_roots(runtime, job.namespace, pin.source.uri),
+        tier_roots=tier_roots(runtime, job.namespace, pin.source.uri, pin.target_root),
         writers=writers,
         verify=spec.verify,
         parallelism=spec.execution.parallelism,

@@ -34,7 +34,10 @@ def assign(policies: Iterable[Policy], data_set: DataSet) -> Assignment:
 
 def conflict_message(data_set: str, policies: Iterable[str]) -> str:
     """What to do about a conflict."""
+    *others, last = policies
+    each = "both" if len(others) == 1 else "all"
     return (
-        f"policies {', '.join(policies)} all select data set {data_set}; none of them acts on it: "
+        f"policies {', '.join(others)} and {last} {each} select data set {data_set}; none of them "
+        "acts on it: "
         "narrow their selectors or set spec.policyRef of the data set"
     )

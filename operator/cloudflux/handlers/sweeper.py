@@ -13,7 +13,6 @@ from cloudflux.handlers.runtime import Runtime
 from cloudflux.handlers.tasks import Key
 from cloudflux.migration.facts import SWEEP
 
-SWEEP_KIND = "Sweep"
 STOPPING_SECONDS = 0.5
 RETRY_SECONDS = 300.0
 
@@ -22,11 +21,6 @@ def orphans(runtime: Runtime) -> list[str]:
     """UIDs of jobs that left a pin and no longer exist. Call once everything is listed."""
     present = {raw["metadata"]["uid"] for raw in runtime.cache.list(JOB)}
     return [uid for uid in pins.pinned_jobs(runtime.settings.state_dir) if uid not in present]
-
-
-def sweep_key(uid: str) -> Key:
-    """The queue's key for what a deleted job left."""
-    return (SWEEP_KIND, "", uid)
 
 
 async def reconcile(runtime: Runtime, key: Key) -> float | None:

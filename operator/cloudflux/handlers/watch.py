@@ -9,7 +9,7 @@ import kopf
 from kubernetes.aio.client import Configuration
 
 from cloudflux.api.common import GROUP, VERSION
-from cloudflux.handlers import dispatch
+from cloudflux.handlers.hearing import hear as take_in
 from cloudflux.handlers.kube import OURS, load_configuration
 from cloudflux.handlers.runtime import Runtime
 
@@ -42,7 +42,7 @@ def build_registry(runtime: Runtime) -> kopf.OperatorRegistry:
 
         def hear(kind: str = kind) -> Callable[..., Any]:
             async def heard(type: str | None, body: kopf.Body, **_: Any) -> None:
-                dispatch.hear(runtime, kind, type, dict(body))
+                take_in(runtime, kind, type, dict(body))
 
             return heard
 

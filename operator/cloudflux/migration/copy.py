@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from cloudflux.api.dataset import Writers
+from cloudflux.api.display import counted, display_bytes
 from cloudflux.api.tasks import CopyRequest, CopyResult
 from cloudflux.errors import (
     ObjectArchived,
@@ -178,8 +179,8 @@ def _refuse_drift(session: Session, tolerance_percent: int, objects: int, size_b
     factor = 1 + tolerance_percent / 100
     if now_objects > objects * factor or now_bytes > size_bytes * factor:
         raise PlanChanged(
-            f"{now_objects} objects with {now_bytes} bytes are there, planned were {objects} "
-            f"with {size_bytes}; that is over {tolerance_percent} % more"
+            f"{counted(now_objects, 'object')} with {display_bytes(now_bytes)} there, planned were "
+            f"{objects} with {display_bytes(size_bytes)}; that is over {tolerance_percent} % more"
         )
 
 

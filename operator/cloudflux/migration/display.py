@@ -1,7 +1,9 @@
 """The strings that `kubectl get migrationjobs` shows."""
 
+from decimal import Decimal
+
 from cloudflux.api.display import display_bytes
-from cloudflux.api.migrationjob import JobPin, ProgressStatus
+from cloudflux.api.migrationjob import JobPin, PlanStatus, ProgressStatus
 
 _SPANS = ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s"))
 
@@ -13,6 +15,17 @@ def human_seconds(seconds: int) -> str:
             rest = seconds % size // below
             return f"{seconds // size}{name}" + (f"{rest}{below_name}" if rest else "")
     return f"{max(seconds, 0)}s"
+
+
+def plan_money(plan: PlanStatus) -> str:
+    """Write what a plan costs once and what it saves a month; zero is said in words."""
+    once, monthly = Decimal(plan.one_off_cost), Decimal(plan.savings_per_month)
+    costs = f"costs {plan.one_off_cost} {plan.currency} once" if once else "costs nothing"
+    if monthly < 0:
+        return f"{costs}, makes each month {-monthly} {plan.currency} dearer"
+    if not monthly:
+        return f"{costs}, saves nothing"
+    return f"{costs}, saves {plan.savings_per_month} {plan.currency} a month"
 
 
 def source_display(pin: JobPin) -> str:

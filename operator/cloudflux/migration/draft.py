@@ -6,7 +6,7 @@ from typing import Any
 from cloudflux.api import conditions
 from cloudflux.api.common import ConditionStatus
 from cloudflux.api.migrationjob import MigrationJobStatus, Phase, StepStatus
-from cloudflux.api.vocabulary import ConditionType
+from cloudflux.api.vocabulary import REASONS, ConditionType
 from cloudflux.migration.facts import (
     OPERATION_OF_STEP,
     Action,
@@ -52,14 +52,14 @@ class Draft:
     def condition(
         self, type_: ConditionType, status: ConditionStatus, reason: str, message: str = ""
     ) -> None:
-        """Set a condition."""
+        """Set a condition; without a message it says what its reason means."""
         self.set(
             conditions=conditions.set_condition(
                 self.status.conditions,
                 type_,
                 status,
                 reason,
-                message,
+                message or REASONS[reason].meaning,
                 generation=self.facts.job.generation,
                 now=self.now,
             )

@@ -1,5 +1,6 @@
 """Failed objects as the status and its messages show them."""
 
+from cloudflux.api.display import counted
 from cloudflux.api.migrationjob import Failure
 from cloudflux.api.tasks import ObjectFailure
 
@@ -15,7 +16,7 @@ def failures_of(failures: tuple[ObjectFailure, ...]) -> list[Failure]:
 def failure_words(what: str, count: int, failures: tuple[ObjectFailure, ...]) -> str:
     """Say how many objects failed, and name the first."""
     count = max(count, len(failures))
-    words = f"{count} objects {what}."
+    words = f"{counted(count, 'object')} {what}."
     if failures:
         words += f" The first, {failures[0].key}: {failures[0].message}"
     return words

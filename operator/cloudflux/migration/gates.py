@@ -2,14 +2,16 @@
 
 import datetime as dt
 from decimal import Decimal
+from pathlib import Path
 
 from cloudflux.api.common import ConditionStatus
-from cloudflux.api.display import display_bytes
+from cloudflux.api.display import counted, display_bytes
 from cloudflux.api.migrationjob import JobPin, Phase, PlanStatus
 from cloudflux.api.tasks import PlanResult
 from cloudflux.api.vocabulary import ConditionType
 from cloudflux.migration.display import (
     human_seconds,
+    plan_money,
     source_display,
     target_display,
 )
@@ -99,12 +101,11 @@ def _planned(draft: Draft, result: PlanResult) -> None:
         duration_seconds=result.duration_seconds,
         payback_days=result.payback_days,
         expires_at=draft.now + dt.timedelta(seconds=draft.facts.plan_ttl_seconds),
-        list_uri=result.list_path,
+        list_uri=Path(result.list_path).as_uri(),
         warnings=[one[:1024] for one in result.warnings[:10]],
     )
     words = (
-        f"{plan.objects} objects, {display_bytes(plan.bytes)}: costs {plan.one_off_cost} "
-        f"{plan.currency} once, saves {plan.savings_per_month} {plan.currency} a month, "
+        f"{counted(plan.objects, 'object')}, {display_bytes(plan.bytes)}: {plan_money(plan)}, "
         f"takes about {human_seconds(plan.duration_seconds)}."
     )
     draft.set(
@@ -129,10 +130,14 @@ def _over_budget(draft: Draft, plan: PlanStatus) -> str | None:
         return None
     if budget.max_cost is not None and Decimal(plan.one_off_cost) > Decimal(budget.max_cost):
         return (
-            f"The plan costs {plan.one_off_cost} {plan.currency}; the budget is {budget.max_cost}."
+            f"The plan costs {plan.one_off_cost} {plan.currency}; the budget is {budget.max_cost} "
+            f"{plan.currency}."
         )
     if budget.max_bytes is not None and plan.bytes > budget.max_bytes:
-        return f"The plan moves {plan.bytes} bytes; the budget is {budget.max_bytes}."
+        return (
+            f"The plan moves {display_bytes(plan.bytes)}; the budget is "
+            f"{display_bytes(budget.max_bytes)} ({plan.bytes} against {budget.max_bytes} bytes)."
+        )
     return None
 
 

@@ -5,6 +5,7 @@ import json
 
 from pydantic import ValidationError
 
+from cloudflux.api.display import counted
 from cloudflux.api.tasks import (
     FindMarkerResult,
     JobTask,
@@ -108,9 +109,10 @@ def _delta(session: Session, manifest_digest: str) -> int:
         if info.size_bytes == known.size_bytes and info.version == known.target_version:
             at_target += 1
     if at_target != len(manifest):
+        lost = counted(len(manifest) - at_target, "object")
         raise IntegrityError(
-            f"{len(manifest) - at_target} objects at {session.target.uri} were changed or removed "
-            "after they were verified; the data set stays at its source"
+            f"{lost} at {session.target.uri} changed or gone since verification; "
+            "the data set stays at its source"
         )
     unchanged = delta = 0
     for info in session.source.list():

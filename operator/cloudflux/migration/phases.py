@@ -4,7 +4,7 @@ import datetime as dt
 
 from cloudflux.api.common import ConditionStatus
 from cloudflux.api.dataset import ActiveLocation, HistoryEntry
-from cloudflux.api.display import display_bytes
+from cloudflux.api.display import counted, display_bytes
 from cloudflux.api.migrationjob import (
     JobPin,
     Phase,
@@ -76,7 +76,7 @@ def start_copying(draft: Draft) -> None:
     draft.before.append(ClaimDataSet())
     words = "Objects are moved."
     if plan is not None:
-        words = f"Moves {plan.objects} objects, {display_bytes(plan.bytes)}."
+        words = f"Moves {counted(plan.objects, 'object')}, {display_bytes(plan.bytes)}."
         start_progress(draft, plan.objects, plan.bytes)
     if not began(draft):
         draft.event("Copying", words)
@@ -112,9 +112,11 @@ def _copied(draft: Draft, result: CopyResult) -> None:
         draft.condition(ConditionType.COPIED, ConditionStatus.FALSE, reason, words)
         fail(draft, reason, words)
         return
-    words = f"{result.objects_done} objects, {display_bytes(result.bytes_done)}."
+    words = f"{counted(result.objects_done, 'object')}, {display_bytes(result.bytes_done)}."
     if result.objects_skipped:
-        words += f" {result.objects_skipped} were not moved: gone or already there."
+        words += (
+            f" {counted(result.objects_skipped, 'was', 'were')} not moved: gone or already there."
+        )
     draft.end_step(COPY, "Done", words)
     draft.condition(ConditionType.COPIED, ConditionStatus.TRUE, "Copied", words)
     draft.enter(Phase.VERIFYING, "Verifying", "Copies are proven.")
@@ -148,13 +150,13 @@ def _verified(draft: Draft, result: VerifyResult) -> None:
         )
     )
     if result.mismatched or result.failures:
-        words = failure_words("differ from their source", result.mismatched, result.failures)
+        words = failure_words("found to differ from the source", result.mismatched, result.failures)
         draft.set(failures=failures_of(result.failures))
         draft.end_step(VERIFY, "Failed", words)
         draft.condition(ConditionType.VERIFIED, ConditionStatus.FALSE, "VerificationFailed", words)
         fail(draft, "VerificationFailed", words)
         return
-    words = f"{result.matched} objects proven by {result.method}."
+    words = f"{counted(result.matched, 'object')} proven by {result.method}."
     draft.end_step(VERIFY, "Done", words)
     draft.condition(ConditionType.VERIFIED, ConditionStatus.TRUE, "Verified", words)
     draft.event("Verified", words)
@@ -218,7 +220,7 @@ def already_switched(draft: Draft) -> bool:
 
 
 def _back_to_copying(draft: Draft, delta_objects: int) -> None:
-    words = f"{delta_objects} objects changed since they were verified; they are moved first."
+    words = f"{counted(delta_objects, 'object')} changed since verification; moved first."
     draft.end_step(SWITCH, "Done", words)
     draft.enter(Phase.COPYING, "Copying", words)
     draft.condition(ConditionType.COPIED, ConditionStatus.FALSE, "Copying", words)

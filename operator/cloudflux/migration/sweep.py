@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from cloudflux.api.display import counted
 from cloudflux.api.tasks import SweepRequest, SweepResult
 from cloudflux.errors import NotSupported, ObjectNotFound, PreconditionFailed
 from cloudflux.migration.checkpoint import Checkpoint
@@ -100,7 +101,7 @@ def _say_changed(session: Session) -> SweepResult:
         names = ", ".join(printable(key) for key in changed[:NAMED])
         more = f" and {len(changed) - NAMED} more" if len(changed) > NAMED else ""
         words = (
-            f"{len(changed)} objects were changed already and stay so: {names}{more}; "
+            f"{counted(len(changed), 'object')} changed already, left so: {names}{more}; "
             f"all are listed in {session.files.checkpoint}."
         )
     return SweepResult(removed_objects=0, aborted_uploads=aborted, residue=words)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cloudflux.api.common import ConditionStatus
 from cloudflux.api.conditions import find
-from cloudflux.api.display import display_bytes
+from cloudflux.api.display import counted, display_bytes
 from cloudflux.api.migrationjob import MigrationJobStatus
 from cloudflux.api.vocabulary import ConditionType
 from cloudflux.migration.facts import COPY
@@ -40,7 +40,9 @@ def transitions(status: MigrationJobStatus) -> list[Transition]:
             found.append(Transition(reason, one.message, one.last_transition_time))
     copy = next((step for step in status.steps if step.name == COPY), None)
     if copy is not None and copy.started_at is not None and status.plan is not None:
-        words = f"Moves {status.plan.objects} objects, {display_bytes(status.plan.bytes)}."
+        words = (
+            f"Moves {counted(status.plan.objects, 'object')}, {display_bytes(status.plan.bytes)}."
+        )
         found.append(Transition("Copying", words, copy.started_at))
     end = find(status.conditions, ConditionType.SUCCEEDED)
     if end is not None and end.status == ConditionStatus.FALSE:

@@ -16,7 +16,7 @@ from cloudflux.handlers.overlap import place, touches
 from cloudflux.handlers.policy_plan import job_name, jobs_to_make, next_run
 from cloudflux.handlers.resolve import TierUnknown, meaning_of_tier
 from cloudflux.handlers.resources import DATA_SET, JOB, POLICY, Job, Raw, parse
-from cloudflux.handlers.selection import assign
+from cloudflux.handlers.selection import assign, conflict_message
 from cloudflux.handlers.standing import Standing
 
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
@@ -280,3 +280,8 @@ def test_a_schedule_is_read_in_its_zone() -> None:
     for bad in ({"cron": "not a cron"}, {"cron": "0 3 * * *", "time_zone": "Mars/Phobos"}):
         with pytest.raises(ConfigurationError):
             next_run(Schedule(**bad), NOW)
+
+
+def test_two_policies_are_both_and_three_are_all() -> None:
+    assert conflict_message("d", ("a", "b")).startswith("policies a and b both select data set d;")
+    assert conflict_message("d", ("a", "b", "c")).startswith("policies a, b and c all select")
