@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help python setup assets demo demo-down test test-kills lint crds lock bench-control bench-move image clean
+.PHONY: help python setup assets demo demo-down test test-kills lint crds lock bench-control bench-events bench-move image clean
 
 BIN := .venv/bin
 RUN := PYTHONPATH=operator:tools:. $(BIN)/python
@@ -77,6 +77,9 @@ image: ## Build the image with docker, podman or buildah (a few minutes)
 	echo "$$engine: $(IMAGE)"; \
 	$$engine $(if $(BASE),--build-arg BASE=$(BASE)) \
 	  --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" -t $(IMAGE) .
+
+bench-events: setup ## Measure events out and access events in, on a real Kafka (3 minutes)
+	@$(RUN) -m benchmarks.bench_events
 
 bench-move: setup ## Measure moves against rclone and s5cmd (an hour; CLOUDFLUX_BENCH_SCALE=0.1: minutes)
 	@PYTHONPATH=tools $(BIN)/python -m cloudflux_dev.parts minio rclone s5cmd

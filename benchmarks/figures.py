@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class Figure:
     """One measured value. `aim` is the most that it may be; a peer's value gives a ratio.
 
-    With `least`, the aim is the least that the ratio to the peer may be.
+    With `least`, the aim is the least that the ratio to the peer may be; with `floor`, the least
+    that the value itself may be.
     """
 
     name: str
@@ -18,6 +19,7 @@ class Figure:
     aim: float | None = None
     peer: float | None = None
     least: bool = False
+    floor: bool = False
 
     @property
     def ratio(self) -> float | None:
@@ -31,7 +33,7 @@ class Figure:
             return None
         if self.least:
             return self.ratio is not None and self.ratio >= self.aim
-        return self.value <= self.aim
+        return self.value >= self.aim if self.floor else self.value <= self.aim
 
     def as_json(self) -> str:
         """One line for programs."""

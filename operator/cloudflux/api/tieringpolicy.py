@@ -144,6 +144,18 @@ class Guardrails(Model):
     )
 
 
+class Alerts(Model):
+    """When to raise an alarm; a condition, an event and, with Kafka, a CloudEvent."""
+
+    monthly_cost_above: Money | None = Field(
+        default=None,
+        description=(
+            "CostWithinLimit is False while the policy's data sets together cost more a month, "
+            "in the currency of the prices. Absent: no limit."
+        ),
+    )
+
+
 class Schedule(Model):
     """When the policy evaluates; absent: after each observation."""
 
@@ -220,6 +232,7 @@ class TieringPolicySpec(Model):
         default=None,
         description="Any new value makes the policy evaluate at once, such as a time or a counter.",
     )
+    alerts: Alerts = Field(default_factory=Alerts, description="When to raise an alarm.")
     migration: PolicyMigration = Field(
         default_factory=PolicyMigration, description="Settings of the jobs that the policy makes."
     )
@@ -235,7 +248,10 @@ class TieringPolicyStatus(PricedStatus):
         default_factory=list,
         max_length=16,
         json_schema_extra=CONDITIONS_BY_TYPE,
-        description="Conditions: Ready, and EventsDelivered where Kafka is configured.",
+        description=(
+            "Conditions: Ready; EventsDelivered where Kafka is configured; CostWithinLimit where "
+            "spec.alerts names a limit."
+        ),
     )
     data_sets_matched: int = Field(
         default=0, ge=0, description="Number of data sets that the policy is for."
@@ -248,6 +264,9 @@ class TieringPolicyStatus(PricedStatus):
     )
     last_run_token: str | None = Field(
         default=None, max_length=64, description="The value of spec.runNow that was served last."
+    )
+    monthly_cost: Money | None = Field(
+        default=None, description="What the policy's data sets together cost a month."
     )
     projected_savings_per_month: Money | None = Field(
         default=None,

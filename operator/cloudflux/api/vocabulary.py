@@ -22,6 +22,7 @@ class ConditionType(StrEnum):
     SOURCE_RETIRED = "SourceRetired"
     STALLED = "Stalled"
     EVENTS_DELIVERED = "EventsDelivered"
+    COST_WITHIN_LIMIT = "CostWithinLimit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,10 @@ CONDITIONS: dict[ConditionType, ConditionInfo] = {
     ConditionType.EVENTS_DELIVERED: ConditionInfo(
         "Kafka takes the operator's events. False: they wait and the local log fills. Absent: no "
         "Kafka is configured.",
+        ("TieringPolicy",),
+    ),
+    ConditionType.COST_WITHIN_LIMIT: ConditionInfo(
+        "The policy's data sets cost no more a month than spec.alerts.monthlyCostAbove.",
         ("TieringPolicy",),
     ),
 }
@@ -173,6 +178,10 @@ REASONS: dict[str, ReasonInfo] = {
     "Throttled": ReasonInfo("The store asks to slow down."),
     "FencedOut": ReasonInfo("Another operator is the leader now."),
     # telling
+    "CostWithinLimit": ReasonInfo("The data sets cost no more a month than the policy's limit."),
+    "CostAboveLimit": ReasonInfo(
+        "The data sets cost more a month than spec.alerts.monthlyCostAbove.", True
+    ),
     "EventsDelivered": ReasonInfo("Brokers take the events; few or none wait."),
     "OutboxFilling": ReasonInfo(
         "Brokers take no events and the local log fills; progress events are dropped first.", True

@@ -334,6 +334,23 @@ def _decided(seen: Seen, owner: Mapping[str, Any]) -> Iterator[tuple[EventType, 
 
 def _policy(seen: Seen) -> Iterator[Transition]:
     status, subject = seen.status, f"{seen.namespace}/{seen.name}"
+    limit = seen.spec.alerts.monthly_cost_above
+    for one in status.conditions:
+        if one.type == ConditionType.COST_WITHIN_LIMIT and one.status is ConditionStatus.FALSE:
+            since, slot = one.last_transition_time, _word(EventType.COST_ALERT)
+            alert = told.CostAlert(
+                namespace=seen.namespace,
+                policy=seen.name,
+                monthly_cost=status.monthly_cost or "0",
+                limit=limit or "0",
+                currency=status.currency,
+                data_sets=status.data_sets_matched,
+                savings_per_month=status.projected_savings_per_month,
+            )
+            yield Transition(
+                EventType.COST_ALERT, slot, _stamp(since), f"{slot}@{_stamp(since)}",
+                status.observed_generation, since, subject, alert,
+            )  # fmt: skip
     if status.last_evaluation_time is None:
         return
     at = status.last_evaluation_time

@@ -7,9 +7,10 @@ from cloudflux.api.common import ConditionStatus
 from cloudflux.api.conditions import find, set_condition
 from cloudflux.api.display import counted
 from cloudflux.api.tieringpolicy import TieringPolicyStatus
-from cloudflux.api.vocabulary import REASONS, ConditionType
+from cloudflux.api.vocabulary import ConditionType
 from cloudflux.errors import ConfigurationError
 from cloudflux.handlers import policy_plan as compute
+from cloudflux.handlers import policy_say
 from cloudflux.handlers.dataset_requests import fingerprint
 from cloudflux.handlers.kube import MIGRATION_JOBS, Conflict
 from cloudflux.handlers.locations import check_file, file_roots
@@ -30,7 +31,9 @@ async def reconcile(runtime: Runtime, key: Key) -> float | None:
     status = _condition(runtime, policy, problem, len(matched), now)
     if problem is None and not policy.spec.suspend:
         status = _schedule(runtime, policy, status, matched, now)
-    status = _delivery(runtime, policy, _summary(runtime, policy, status, matched), now)
+    status = _summary(runtime, policy, status, matched)
+    status = policy_say.delivery(runtime, policy, status, now)
+    status = policy_say.cost(runtime, policy, status, now)
     if status != policy.status or not policy.visited:
         await runtime.write_status(policy, status)
     if problem is None and not policy.spec.suspend:
@@ -144,6 +147,7 @@ def _summary(
     currencies = [one.status.currency for one in matched if one.status.currency]
     return status.model_copy(
         update={
+            "monthly_cost": compute.monthly_cost(matched),
             "projected_savings_per_month": compute.projected_savings(matched),
             "realised_savings_per_month": compute.realised_savings(
                 policy, runtime.all(JOB, policy.namespace)
@@ -151,27 +155,6 @@ def _summary(
             "currency": currencies[0] if currencies else status.currency,
         }
     )
-
-
-def _delivery(
-    runtime: Runtime, policy: Policy, status: TieringPolicyStatus, now: dt.datetime
-) -> TieringPolicyStatus:
-    """Say whether Kafka takes our events, where there is one."""
-    if runtime.outbox is None:
-        return status
-    trouble = runtime.outbox.trouble()
-    reason, message = trouble or ("EventsDelivered", REASONS["EventsDelivered"].meaning)
-    kind = ConditionType.EVENTS_DELIVERED
-    before = find(status.conditions, kind)
-    if before is not None and before.reason == reason:
-        return status  # how much waits changes all the time and is a metric
-    if trouble is not None:
-        runtime.event(policy, reason, message)
-    value = ConditionStatus.TRUE if trouble is None else ConditionStatus.FALSE
-    conditions = set_condition(
-        status.conditions, kind, value, reason, message, generation=policy.generation, now=now
-    )
-    return status.model_copy(update={"conditions": conditions})
 
 
 async def _act(

@@ -116,6 +116,11 @@ def build_job(policy: Policy, data_set: DataSet, name: str, item: Recommendation
     }
 
 
+def monthly_cost(data_sets: Sequence[DataSet]) -> str:
+    """Sum what all data sets cost a month."""
+    return _money(Decimal(one.status.monthly_cost or "0") for one in data_sets)
+
+
 def projected_savings(data_sets: Sequence[DataSet]) -> str:
     """Sum what the recommendations of all data sets would save a month."""
     return _money(Decimal(one.status.savings_per_month or "0") for one in data_sets)

@@ -144,6 +144,26 @@ def test_data_sets_and_policies_tell_what_the_brain_found():
     assert words(policy(last_evaluation_time=None)) == []
 
 
+def test_a_cost_alert_is_told_once_for_each_time_that_the_limit_is_crossed(tmp_path):
+    def crossed(seconds: int, status: ConditionStatus) -> Thing:
+        condition = Condition(
+            type="CostWithinLimit", status=status, reason="x", last_transition_time=at(seconds)
+        )
+        return policy(conditions=[condition], monthly_cost="7", last_evaluation_time=None)
+
+    box = Box()
+    made = publisher(tmp_path, box)
+    for seen in (
+        crossed(0, ConditionStatus.FALSE),
+        crossed(0, ConditionStatus.FALSE),
+        crossed(9, ConditionStatus.TRUE),
+        crossed(20, ConditionStatus.FALSE),
+    ):
+        made.saw(seen)
+    assert [e.type for e in box.events] == [EventType.COST_ALERT] * 2
+    assert json.loads(box.events[0].data)["monthlyCost"] == "7"
+
+
 def test_ids_and_data_repeat_exactly_and_match_their_models():
     for seen in (completed(), data_set(), policy()):
         first, second = list(transitions(seen, NOW)), list(transitions(seen, at(500)))
