@@ -100,6 +100,7 @@ CREATIONS = [
         },
         "FileAtime takes no logs",
     ),
+    ("DataSet", "spec.access.sources[]", {"access.sources.0.type": "Kafka"}, "Kafka takes no logs"),
     (
         "DataSet", "spec.access.sources[].logs", {"access.sources.0.logs.uri": "S3://logs/x"},
         "uri must start with s3://, az://, gs:// or file://",
