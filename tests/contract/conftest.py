@@ -1,10 +1,13 @@
 import itertools
+import os
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from cloudflux.api.tasks import AzureCredentials, Credentials, GcsCredentials, StoreRef
+from cloudflux.cli.local import store_ref
 from cloudflux.storage.azure import AzureStore
 from cloudflux.storage.gcs import GcsStore
 from cloudflux.storage.interface import Store
@@ -211,7 +214,62 @@ def rig_azurite(azurite: AzureServer) -> Rig:
     )
 
 
-RIGS = ("memory", "file", "s3_moto", "s3_versitygw", "s3_minio", "azurite", "fakegcs", "gcs_stub")
+def _real_rig(
+    variable: str, home_class: str, other_class: str, **declared: object
+) -> Iterator[Rig]:
+    """A location of a real cloud, below the one that the environment names; emptied at the end.
+
+    Credentials are those that `cloudflux doctor` would find in the environment.
+    """
+    uri = f"{os.environ[variable].rstrip('/')}/contract-{uuid.uuid4()}"
+    ref = store_ref(uri)
+    nowhere = f"{uri.partition('://')[0]}://no-such-bucket-{uuid.uuid4().hex[:12]}/data"
+    store = open_store(ref)
+    yield Rig(
+        name=variable,
+        store=store,
+        reopen=lambda: open_store(ref),
+        home_class=home_class,
+        other_class=other_class,
+        large_bytes=(16 << 20) + 1,
+        missing=lambda: open_store(ref.model_copy(update={"uri": nowhere})),
+        **declared,  # type: ignore[arg-type]
+    )
+    for entry in list(store.list()):
+        store.delete(entry.key)
+
+
+@pytest.fixture
+def rig_aws() -> Iterator[Rig]:
+    yield from _real_rig("CLOUDFLUX_TEST_S3_URI", "STANDARD", "STANDARD_IA")
+
+
+@pytest.fixture
+def rig_azure() -> Iterator[Rig]:
+    yield from _real_rig(
+        "CLOUDFLUX_TEST_AZURE_URI",
+        "Hot",
+        "Cool",
+        enforces_copy_source=False,
+        enforces_copy_target=False,
+        impossible_keys=("tab\there",),
+    )
+
+
+@pytest.fixture
+def rig_google() -> Iterator[Rig]:
+    yield from _real_rig("CLOUDFLUX_TEST_GCS_URI", "STANDARD", "NEARLINE")
+
+
+REAL = {
+    "CLOUDFLUX_TEST_S3_URI": "aws",
+    "CLOUDFLUX_TEST_AZURE_URI": "azure",
+    "CLOUDFLUX_TEST_GCS_URI": "google",
+}
+RIGS = (
+    *(name for variable, name in REAL.items() if os.environ.get(variable)),
+    "memory", "file", "s3_moto", "s3_versitygw", "s3_minio", "azurite", "fakegcs", "gcs_stub",
+)  # fmt: skip
 
 
 @pytest.fixture(params=RIGS)

@@ -55,8 +55,11 @@ def test_settings_page_is_up_to_date() -> None:
 def test_variables_named_in_pages_exist() -> None:
     known = {name for name, _ in reference.variables()}
     known |= {"CLOUDFLUX_TEST_ASSETS"}
+    known |= {f"CLOUDFLUX_TEST_{cloud}_URI" for cloud in ("S3", "AZURE", "GCS")}
     named = {
-        word for page in PAGES for word in re.findall(r"CLOUDFLUX_[A-Z_]+[A-Z]", page.read_text())
+        word
+        for page in PAGES
+        for word in re.findall(r"CLOUDFLUX_[A-Z0-9_]+[A-Z]", page.read_text())
     }
     assert named - known == set()
 
