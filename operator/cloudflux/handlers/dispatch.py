@@ -15,6 +15,7 @@ from cloudflux.handlers.tasks import Key
 
 CONFLICT_SECONDS = 0.2
 MISSED_FIRST_SECONDS = 15.0
+TOLD_AT_A_TIME = 50
 
 Reconciler = Callable[[Runtime, Key], Awaitable[float | None]]
 _RECONCILERS: dict[str, Reconciler] = {
@@ -55,8 +56,10 @@ async def list_all(runtime: Runtime, namespaces: tuple[str, ...]) -> None:
         {raw["metadata"].get("uid", "") for kind in KINDS for raw in runtime.cache.list(kind)}
     )
     for kind in KINDS:  # what an earlier leader wrote and did not live to tell
-        for raw in runtime.cache.list(kind):
+        for number, raw in enumerate(list(runtime.cache.list(kind))):
             runtime.tell(key_of(kind, raw))
+            if number % TOLD_AT_A_TIME == 0:
+                await asyncio.sleep(0)  # the lease must be renewed meanwhile
     for uid in sweeper.orphans(runtime):
         runtime.queue.add(sweep_key(uid))
 
