@@ -164,9 +164,9 @@ def _translate(
     code = str(getattr(raw, "value", raw))
     status = int(error.status_code or 0)
     if not status:
-        # No response at all: the SDK gave up before it sent anything, or the token was refused.
+        # No response: no token was to be had, or a body broke off.
         refused = isinstance(error, azure.ClientAuthenticationError)
-        kind: type[StorageError] = CredentialsInvalid if refused else StorageError
+        kind: type[StorageError] = CredentialsInvalid if refused else Unavailable
     else:
         kind = _BY_CODE.get(code) or _BY_STATUS.get(status) or StorageError
     if kind is ObjectNotFound and not key:
