@@ -66,7 +66,7 @@ def write_new(
     metadata: Mapping[str, str] | None,
 ) -> None:
     """Write a new file durably, with its attributes. Raises IntegrityError, OSError."""
-    digests = Digests()
+    digests = Digests({"sha256"} if sha256 is not None else ())
     with temporary.open("xb") as writing:
         while data := stream.read(CHUNK_BYTES):
             digests.update(data)

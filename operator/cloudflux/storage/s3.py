@@ -122,7 +122,7 @@ class S3Store:
         """What `head` and `open` give, in one request, and one for tags where there are some."""
         response = self._get(key, if_version, _WHOLE_TELLS)
         try:
-            tags = self._tags(key, response.headers)
+            tags = self._tags(key, response.headers, counted=True)
             info = attributes.from_headers(key, response.headers, tags)
         except BaseException:
             response.close()
@@ -260,12 +260,20 @@ class S3Store:
             before = replace(before, tags=self._tags(key, headers))
         s3_classes.require_movable(before, if_version, size_bytes)
         source = s3_classes.Source(self._wire, self._bucket, self._name(key), before, headers)
-        version, enforced = s3_classes.copy_onto_itself(
-            source,
-            target,
-            in_parts=in_parts,
-            condition_on_target=self.capabilities.conditional_copy_target,
-        )
+        try:
+            version, enforced = s3_classes.copy_onto_itself(
+                source,
+                target,
+                in_parts=in_parts,
+                condition_on_target=self.capabilities.conditional_copy_target,
+            )
+        except PreconditionFailed:
+            # Perhaps by our own copy, whose answer was lost: its content is the same then.
+            after = attributes.from_headers(key, self._head(key), {})
+            same = (after.size_bytes, after.version) == (before.size_bytes, before.version)
+            if after.storage_class != target or not same:
+                raise
+            return after, None
         if not enforced:
             self.capabilities = replace(self.capabilities, conditional_copy_target=False)
         return before, version
@@ -341,12 +349,19 @@ class S3Store:
     def _body(self, key: str, response: Response) -> BinaryIO:
         return cast("BinaryIO", Body(response, self._name(key), self._bucket))
 
-    def _tags(self, key: str, headers: Mapping[str, str]) -> dict[str, str]:
-        """The tags of an object; asked for only where there may be some."""
-        known = headers.get("server", "") in _TELLS_TAGS
-        if _TAG_COUNT in headers or (self._tells_tags is None and known):
-            self._tells_tags = True
-        if self._tells_tags and headers.get(_TAG_COUNT, "0") == "0":
+    def _tags(
+        self, key: str, headers: Mapping[str, str], *, counted: bool = False
+    ) -> dict[str, str]:
+        """The tags of an object; asked for only where there may be some.
+
+        `counted`: the headers are of GetObject, with which most servers tell how many there are;
+        few do with HeadObject.
+        """
+        if counted and (_TAG_COUNT in headers or headers.get("server", "") in _TELLS_TAGS):
+            self._tells_tags = self._tells_tags is not False
+        if headers.get(_TAG_COUNT) == "0" or (
+            counted and self._tells_tags and _TAG_COUNT not in headers
+        ):
             return {}
         try:
             answer = self._wire.call(
@@ -361,7 +376,7 @@ class S3Store:
             if tag.tag.rpartition("}")[2] == "Tag":
                 fields = {one.tag.rpartition("}")[2]: one.text or "" for one in tag}
                 tags[fields["Key"]] = fields["Value"]
-        if tags and _TAG_COUNT not in headers:
+        if counted and tags and _TAG_COUNT not in headers:
             self._tells_tags = False
         return tags
 

@@ -3,9 +3,9 @@
 The format: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
 """
 
-import datetime as dt
 import hashlib
 import hmac
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 UNSIGNED = "UNSIGNED-PAYLOAD"
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
+_BLANKS = re.compile(" +")
 _UNSIGNED_HEADERS = frozenset({"user-agent", "connection", "accept-encoding"})
 
 
@@ -65,7 +66,7 @@ class Signer:
             headers["x-amz-security-token"] = keys.session_token
         signed = sorted(name for name in headers if name not in _UNSIGNED_HEADERS)
         names = ";".join(signed)
-        lines = "".join([f"{name}:{' '.join(headers[name].split())}\n" for name in signed])
+        lines = "".join([f"{name}:{_trimmed(headers[name])}\n" for name in signed])
         canonical = f"{method}\n{path}\n{query}\n{lines}\n{names}\n{payload_sha256}"
         scope = f"{day}/{self.region}/s3/aws4_request"
         digest = hashlib.sha256(canonical.encode("latin-1")).hexdigest()
@@ -88,10 +89,5 @@ class Signer:
         return key
 
 
-def skew_seconds(date_header: str, now: dt.datetime) -> float | None:
-    """How far a server's clock is from ours, by its Date header; None when it can't be read."""
-    try:
-        theirs = dt.datetime.strptime(date_header, "%a, %d %b %Y %H:%M:%S GMT")
-    except ValueError:
-        return None
-    return (theirs.replace(tzinfo=dt.UTC) - now).total_seconds()
+def _trimmed(value: str) -> str:
+    return _BLANKS.sub(" ", value.strip(" ")) if " " in value else value
