@@ -23,6 +23,8 @@ LEDGER_MINUTES = 10
 
 MAX_NOTED = 100_000
 
+_NONE = bytes(8)
+
 Hashes = npt.NDArray[np.int64]
 
 
@@ -132,9 +134,7 @@ class Ledger:
 
     def _without_repeats(self, name: str, table: pa.Table) -> tuple[pa.Table, Hashes, int]:
         """Leave out operations whose id was seen, in this batch or before."""
-        hashes = np.fromiter(
-            (_hash(one) if one else 0 for one in table["id"].to_pylist()), np.int64, len(table)
-        )
+        hashes = _hashes(table["id"].to_pylist())
         known = np.isin(hashes, self._seen[name]) & (hashes != 0)
         first = np.zeros(len(hashes), bool)
         first[np.unique(hashes, return_index=True)[1]] = True
@@ -163,9 +163,13 @@ class Ledger:
         return pa.Table.from_pylist(rows, COUNTS)
 
 
-def _hash(identity: str) -> int:
-    digest = blake2b(identity.encode("utf-8", "surrogateescape"), digest_size=8).digest()
-    return int.from_bytes(digest, "little", signed=True) or 1
+def _hashes(identities: Sequence[str | None]) -> Hashes:
+    """Eight bytes of each id; 0 for none."""
+    digests = [
+        blake2b(one.encode("utf-8", "surrogateescape"), digest_size=8).digest() if one else _NONE
+        for one in identities
+    ]
+    return np.frombuffer(b"".join(digests), "<i8").astype(np.int64)
 
 
 def _reads(table: pa.Table, today: dt.date) -> pa.Table:
