@@ -41,25 +41,35 @@ async def run_operator(settings: Settings) -> None:
     kube = await Kube.connect(settings)
     try:
         log.info("starting", server=kube.host, state_dir=str(settings.state_dir))
-        mismatches = await _unless(stop, startup.wait_for_crds(kube))
-        if mismatches is None:
-            return
-        lease = Lease(
-            kube,
-            namespace=settings.lease_namespace,
-            name=settings.lease_name,
-            seconds=settings.lease_seconds,
-            least_token=read_fence(settings.state_dir) + 1,
-        )
-        if await _unless(stop, lease.acquire()) is None:
-            return
-        try:
-            await _lead(settings, kube, lease, mismatches, stop)
-        finally:
-            await lease.release()
+        async with _serving(settings) as probe:
+            await _wait_and_lead(settings, kube, probe, stop)
     finally:
         await kube.close()
         log.info("ended")
+
+
+async def _wait_and_lead(
+    settings: Settings, kube: Kube, probe: ProbeServer, stop: asyncio.Event
+) -> None:
+    """Wait for the CRDs, then for the Lease, and lead until stopped."""
+    probe.waiting_for = lambda: "the CRDs; install them: kubectl apply --server-side -f crds/"
+    mismatches = await _unless(stop, startup.wait_for_crds(kube))
+    if mismatches is None:
+        return
+    lease = Lease(
+        kube,
+        namespace=settings.lease_namespace,
+        name=settings.lease_name,
+        seconds=settings.lease_seconds,
+        least_token=read_fence(settings.state_dir) + 1,
+    )
+    probe.waiting_for = lambda: f"leader {lease.holder}".rstrip()
+    if await _unless(stop, lease.acquire()) is None:
+        return
+    try:
+        await _lead(settings, kube, lease, mismatches, probe, stop)
+    finally:
+        await lease.release()
 
 
 def _hear_signals(stop: asyncio.Event) -> None:
@@ -85,6 +95,7 @@ async def _lead(
     kube: Kube,
     lease: Lease,
     mismatches: list[tuple[dict[str, Any], str]],
+    probe: ProbeServer,
     stop: asyncio.Event,
 ) -> None:
     """Lead: everything from the fence to the last released child."""
@@ -125,17 +136,19 @@ async def _lead(
         ],
         children=pool,
     )
+    probe.lead(vitals)
+    if outbox is not None:
+        probe.registry.register(OutboxCollector(outbox))
     work = [lease.hold(), recorder.run(), vitals.run(), *([outbox.run()] if outbox else [])]
     async with _told(publisher, outbox), _background(*work) as background:
         for item, problem in mismatches:
             recorder.event(item, "CrdMismatch", problem)
-        async with _probe(vitals, settings, outbox):
-            try:
-                await _work(runtime, pool, background, kopf_ready, stop)
-            finally:
-                await recorder.drain()
-                if outbox is not None:
-                    await outbox.drain(DRAIN_SECONDS)
+        try:
+            await _work(runtime, pool, background, kopf_ready, stop)
+        finally:
+            await recorder.drain()
+            if outbox is not None:
+                await outbox.drain(DRAIN_SECONDS)
 
 
 def _outbox(settings: Settings, publisher: Publisher) -> Outbox | None:
@@ -178,16 +191,13 @@ async def _background(*work: Any) -> AsyncIterator[list[asyncio.Task[None]]]:
 
 
 @contextlib.asynccontextmanager
-async def _probe(vitals: Vitals, settings: Settings, outbox: Outbox | None) -> AsyncIterator[None]:
-    if settings.probe_port == 0:
-        yield
-        return
-    server = ProbeServer(vitals, host=settings.probe_host, port=settings.probe_port)
-    if outbox is not None:
-        server.registry.register(OutboxCollector(outbox))
-    await server.start()
+async def _serving(settings: Settings) -> AsyncIterator[ProbeServer]:
+    """Answer probes from the first moment, also while waiting; not at all for port 0."""
+    server = ProbeServer(host=settings.probe_host, port=settings.probe_port)
+    if settings.probe_port:
+        await server.start()
     try:
-        yield
+        yield server
     finally:
         await server.stop()
 
@@ -200,24 +210,23 @@ async def _work(
     stop: asyncio.Event,
 ) -> None:
     """List, then watch and reconcile, until stopped or until a part of it ends."""
-    settings = runtime.settings
-    await dispatch.list_all(runtime, settings.namespaces)
-    with contextlib.suppress(KubeError):  # no reason not to work
-        await outbox.tell_again(runtime, settings.namespaces)
+    if await _unless(stop, _list(runtime)) is None:
+        return
 
     async def reconcile(key: Key) -> float | None:
         return await dispatch.reconcile(runtime, key)
 
     kopf_stop = asyncio.Event()
-    watching = asyncio.create_task(watch(runtime, kopf_stop, kopf_ready))
+    watching = asyncio.create_task(
+        watch(runtime, kopf_stop, kopf_ready, lambda: _hear_signals(stop))
+    )
     reconciling = [
         asyncio.create_task(runtime.queue.run(WORKERS, reconcile)),
         asyncio.create_task(dispatch.resync(runtime)),
         asyncio.create_task(runtime.standing.keep_fresh()),
-        asyncio.create_task(_take_signals_back(stop, kopf_ready)),
     ]
     stopping = asyncio.create_task(stop.wait())
-    parts = [watching, *reconciling[:3], *background]
+    parts = [watching, *reconciling, *background]
     await asyncio.wait({stopping, *parts}, return_when=asyncio.FIRST_COMPLETED)
     failed = [part for part in parts if part.done() and part.exception() is not None]
     stopping.cancel()
@@ -232,7 +241,10 @@ async def _work(
         part.result()
 
 
-async def _take_signals_back(stop: asyncio.Event, kopf_ready: asyncio.Event) -> None:
-    """Hear SIGTERM ourselves: kopf takes it over at its start and would end first."""
-    await kopf_ready.wait()
-    _hear_signals(stop)
+async def _list(runtime: Runtime) -> bool:
+    """Know everything that there is, and tell again what a kill kept."""
+    namespaces = runtime.settings.namespaces
+    await dispatch.list_all(runtime, namespaces)
+    with contextlib.suppress(KubeError):  # no reason not to work
+        await outbox.tell_again(runtime, namespaces)
+    return True

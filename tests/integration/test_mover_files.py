@@ -237,6 +237,22 @@ def test_a_grown_data_set_is_planned_again(place: Place) -> None:
         move.copy(tolerance_percent=10)
 
 
+@pytest.mark.parametrize("change", ["fewer objects", "fewer bytes"])
+def test_a_shrunk_data_set_is_planned_again(place: Place, change: str) -> None:
+    old, new, move = place
+    largest = max(fill(old).items(), key=lambda item: len(item[1]))[0]
+    move.plan()
+    if change == "fewer objects":
+        (old / largest).unlink()
+    else:
+        (old / largest).write_bytes(b"")
+    with pytest.raises(PlanChanged, match="over 10 % differ"):
+        move.copy(tolerance_percent=10)
+    assert contents_of(new) == {}
+    move.copy(tolerance_percent=100)
+    assert contents_of(new) == contents_of(old)
+
+
 def test_a_source_with_a_later_marker_is_not_retired(place: Place) -> None:
     old, _, move = place
     contents = fill(old)

@@ -1,4 +1,4 @@
-"""Policies that act by themselves, and on a schedule."""
+"""Policies that act by themselves, on a schedule, and the switch that stops all moves."""
 
 import contextlib
 import datetime as dt
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.operator_rig import Operator, World, manifest, wait_for
+from tests.integration.operator_rig import Operator, World, fill, manifest, read_all, wait_for
 
 from cloudflux_dev.cluster import ControlPlane
 from cloudflux_dev.kubeapi import CLOUDFLUX, KubeApi
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("operator-policies")]
 SIZE_BYTES = 2 * 1024 * 1024
 OBJECTS = 24
 DAYS = 60
-SETS = ("auto", "cron")
+SETS = ("auto", "cron", "idle")
 TIERS = [
     {"name": "Hot", "s3StorageClass": "STANDARD"},
     {"name": "Cold", "s3StorageClass": "GLACIER_IR"},
@@ -173,3 +173,49 @@ def test_a_schedule_decides_when_it_is_due_and_not_before(
         assert dt.datetime.fromisoformat(status["nextEvaluationTime"]) == planned
         assert status["lastEvaluationTime"] > soon
         world.wait_condition("migrationjobs", made["metadata"]["name"], "Succeeded", "True")
+
+
+def test_one_switch_makes_dry_runs_of_all_moves_or_stops_them(
+    control_plane: ControlPlane, world: World, server: S3Server, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    content = fill(source, 20)
+    target.mkdir()
+    world.data_set("files", source.as_uri(), writers="Quiesced")
+    slowly = {"parallelism": 1, "bandwidthBytesPerSecond": 1024}
+    world.job("files", "files", {"location": {"uri": target.as_uri()}}, execution=slowly)
+    policy(world, "idle")
+    data_set(world, server, "idle")
+
+    def run(moves: str) -> contextlib.AbstractContextManager[Operator]:
+        return running(
+            control_plane, world, tmp_path, server.endpoint, moves=moves, name=moves.lower()
+        )
+
+    with run("DryRun"):
+        for name in ("files", first_job(world, "idle")["metadata"]["name"]):
+            status = world.wait_phase(name, "Planned")
+            wait_for(
+                "the reason", lambda name=name: world.status("migrationjobs", name).get("reason")
+                == "DryRun",
+            )  # fmt: skip
+            assert status["plan"]["objects"], "the plan says what a move would do"
+        assert read_all(target) == {}
+    with run("Run"):
+        wait_for("the first copies", lambda: read_all(target))
+        assert world.status("migrationjobs", "files")["phase"] == "Copying"
+    with run("Stop"):
+        wait_for(
+            "the stop",
+            lambda: world.status("migrationjobs", "files")["reason"] == "MovesStopped",
+        )
+        assert world.status("migrationjobs", "files")["phase"] == "Queued"
+        before = set(read_all(target))
+        world.job("late", "files", {"location": {"uri": (tmp_path / "other").as_uri()}})
+        (tmp_path / "other").mkdir()
+        world.wait_ready("files")
+        assert set(read_all(target)) == before, "nothing is moved"
+    with run("Run"):
+        world.wait_condition("migrationjobs", "files", "Succeeded", "True", 90)
+    assert read_all(target) == content
+    assert read_all(source) == content

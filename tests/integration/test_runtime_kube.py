@@ -143,7 +143,8 @@ async def test_the_probe_tells_the_truth(kube: Kube, namespace: str) -> None:
     queue: WorkQueue[str] = WorkQueue()
     limits = Limits(watch_echo=2.0, queue_oldest=0.2)
     vitals = Vitals(kube, lease, queue, limits=limits)
-    server = ProbeServer(vitals, host="127.0.0.1", port=0)
+    server = ProbeServer(host="127.0.0.1", port=0)
+    server.lead(vitals)
     port = await server.start()
     tasks = [asyncio.create_task(lease.hold()), asyncio.create_task(vitals.run())]
 

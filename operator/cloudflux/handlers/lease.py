@@ -80,6 +80,8 @@ class Lease:
         self.identity = identity or Identity.own()
         self.token = 0
         """Lease transitions: larger for every leader than for all before it."""
+        self.holder = ""
+        """Who was seen to hold it, while we wait."""
         self.namespace, self.name, self.seconds = namespace, name, seconds
         self._kube, self._least_token = kube, least_token
         self._on_lost = on_lost or _end_process
@@ -110,6 +112,7 @@ class Lease:
                 record = (spec.get("holderIdentity") or "", str(spec.get("renewTime")))
                 if record != seen:
                     seen, seen_at = record, loop.time()
+                self.holder = record[0]
                 promised = int(spec.get("leaseDurationSeconds") or self.seconds)
                 left_seconds = promised - (loop.time() - seen_at)
                 if self._free(record[0]) or left_seconds <= 0:

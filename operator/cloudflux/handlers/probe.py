@@ -172,13 +172,22 @@ class VitalsCollector(Collector):
 
 
 class ProbeServer:
-    """Serves /healthz, /readyz and /metrics. `registry` takes further metrics."""
+    """Serves /healthz, /readyz and /metrics from the first moment; `registry` takes metrics.
 
-    def __init__(self, vitals: Vitals, *, host: str, port: int) -> None:
+    Until `lead`, the process waits: it is healthy, but not ready, and `waiting_for` says why.
+    """
+
+    def __init__(self, *, host: str, port: int) -> None:
         self.registry = CollectorRegistry()
-        self.registry.register(VitalsCollector(vitals))
-        self._vitals, self._host, self._port = vitals, host, port
+        self.waiting_for: Callable[[], str] = lambda: "the Kubernetes API"
+        self._host, self._port = host, port
+        self._vitals: Vitals | None = None
         self._runner: web.AppRunner | None = None
+
+    def lead(self, vitals: Vitals) -> None:
+        """From now on tell of the work."""
+        self._vitals = vitals
+        self.registry.register(VitalsCollector(vitals))
 
     async def start(self) -> int:
         """Listen; returns the port (a free one is chosen for 0)."""
@@ -202,10 +211,14 @@ class ProbeServer:
             await self._runner.cleanup()
 
     async def _health(self, _request: web.Request) -> web.Response:
+        if self._vitals is None:
+            return self._answer([], [])
         checks = self._vitals.checks()
         return self._answer([check.name for check in checks if not check.ok], checks)
 
     async def _readiness(self, _request: web.Request) -> web.Response:
+        if self._vitals is None:
+            return self._answer(["Waiting"], [])
         return self._answer(self._vitals.not_ready(), self._vitals.checks())
 
     def _answer(self, failed: list[str], checks: list[Check]) -> web.Response:
@@ -214,6 +227,8 @@ class ProbeServer:
             "failed": failed,
             "checks": {c.name: {"value": round(c.value, 3), "limit": c.limit} for c in checks},
         }
+        if self._vitals is None:
+            body["message"] = f"waiting for {self.waiting_for()}"
         return web.json_response(body, status=503 if failed else 200)
 
     async def _metrics(self, _request: web.Request) -> web.Response:

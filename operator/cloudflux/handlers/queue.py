@@ -1,6 +1,7 @@
 """The work queue: keys with delays, each key in at most one pair of hands at a time."""
 
 import asyncio
+import contextlib
 import heapq
 import itertools
 import random
@@ -111,10 +112,10 @@ class WorkQueue(Generic[K]):
             key, wait_seconds = self._take()
             if key is not None:
                 return key
-            try:
-                await asyncio.wait_for(self._wake.wait(), wait_seconds)
-            except TimeoutError:
-                continue
+            # not wait_for: in Python 3.11 it loses a cancellation that comes with the wake-up
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_seconds):
+                    await self._wake.wait()
 
     def _take(self) -> tuple[K | None, float | None]:
         """Take the first key that is due, or say how long until one is."""

@@ -16,10 +16,20 @@ from cloudflux.handlers.runtime import Runtime
 LOGIN_SECONDS = 600
 
 
-async def watch(runtime: Runtime, stop: asyncio.Event, ready: asyncio.Event) -> None:
-    """Run kopf: only watching, nothing written, no finalizer, no peering."""
+async def watch(
+    runtime: Runtime,
+    stop: asyncio.Event,
+    ready: asyncio.Event,
+    hear_signals: Callable[[], None],
+) -> None:
+    """Run kopf: only watching, nothing written, no finalizer, no peering.
+
+    Whoever starts kopf ends it by `stop`. kopf takes SIGTERM and SIGINT over at its start and
+    would end before the children: `hear_signals` takes them back before a signal can come.
+    """
     settings = runtime.settings
-    await kopf.operator(
+    older = asyncio.all_tasks()
+    tasks = await kopf.spawn_tasks(
         registry=build_registry(runtime),
         settings=kopf_settings(),
         standalone=True,
@@ -28,6 +38,8 @@ async def watch(runtime: Runtime, stop: asyncio.Event, ready: asyncio.Event) -> 
         stop_flag=stop,
         ready_flag=ready,
     )
+    hear_signals()
+    await kopf.run_tasks(tasks, ignored=older)
 
 
 def build_registry(runtime: Runtime) -> kopf.OperatorRegistry:

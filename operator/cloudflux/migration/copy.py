@@ -171,16 +171,18 @@ def forget_missing(session: Session) -> None:
 
 
 def _refuse_drift(session: Session, tolerance_percent: int, objects: int, size_bytes: int) -> None:
-    """Raise PlanChanged when the data grew by more than the tolerance since it was planned."""
+    """Raise PlanChanged when the data grew or shrank by more than the tolerance since its plan."""
     now_objects = now_bytes = 0
     for info in session.source.list():
         if isinstance(info, ObjectInfo):
             now_objects, now_bytes = now_objects + 1, now_bytes + info.size_bytes
-    factor = 1 + tolerance_percent / 100
-    if now_objects > objects * factor or now_bytes > size_bytes * factor:
+    share = tolerance_percent / 100
+    if abs(now_objects - objects) > objects * share or (
+        abs(now_bytes - size_bytes) > size_bytes * share
+    ):
         raise PlanChanged(
             f"{counted(now_objects, 'object')} with {display_bytes(now_bytes)} there, planned were "
-            f"{objects} with {display_bytes(size_bytes)}; that is over {tolerance_percent} % more"
+            f"{objects} with {display_bytes(size_bytes)}; over {tolerance_percent} % differ"
         )
 
 

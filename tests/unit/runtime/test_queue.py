@@ -6,6 +6,8 @@ import itertools
 import time
 from collections.abc import Awaitable, Callable
 
+import pytest
+
 from cloudflux.handlers.queue import WorkQueue
 
 Reconcile = Callable[[str], Awaitable[float | None]]
@@ -155,3 +157,19 @@ async def test_resync_spreads_all_keys_over_the_interval() -> None:
     assert len(delays) == 100
     assert delays[0] < 10
     assert delays[-1] > 50
+
+
+async def test_work_that_comes_with_the_end_does_not_keep_it_running() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add("later", after=3600)
+
+    async def reconcile(key: str) -> None:
+        pytest.fail(f"{key} was worked on after the end")
+
+    running = asyncio.create_task(queue.run(1, reconcile))
+    await asyncio.sleep(0.01)  # it waits for what is due in an hour
+    queue.add("now")
+    running.cancel()
+    ended, _ = await asyncio.wait([running], timeout=5)
+    assert ended
+    assert running.cancelled()
