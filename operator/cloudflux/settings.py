@@ -137,7 +137,7 @@ class Settings(BaseSettings):
     plan_tolerance_percent: int = Field(
         default=10,
         ge=0,
-        description="A plan is made, and approved, anew when the data grew or shrank by more since.",
+        description="A plan is made, and approved, anew when the data changed its size by more.",
     )
     quiet_seconds: int = Field(default=2, ge=0, description="No change so long before a switch.")
     file_roots: dict[str, tuple[str, ...]] = Field(
