@@ -108,3 +108,54 @@ def test_what_can_not_be_is_refused_in_words(files: Path, more, message):
     assert result.exit_code == 1
     assert "error: " in result.stderr
     assert message in result.stderr
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    """A synthetic history in files, as `cloudflux generate` writes it."""
+    arguments = ["generate", "superseded", "--count", "120", "--days", "420"]
+    arguments += ["--first-day", str(START), "--seed", "4"]
+    arguments += ["--reads", str(tmp_path / "reads.parquet")]
+    arguments += ["--objects", str(tmp_path / "objects.parquet")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    return tmp_path
+
+
+def train(files: Path, until: dt.date):
+    arguments = ["train", "--until", str(until), "--model", str(files / "model.bin")]
+    arguments += ["--reads", str(files / "reads.parquet")]
+    arguments += ["--objects", str(files / "objects.parquet")]
+    return CliRunner().invoke(app, arguments)
+
+
+def test_a_trained_model_decides_and_the_result_is_drawn(made: Path):
+    trained = train(made, day(200))
+    assert trained.exit_code == 0, trained.output
+    result = run(
+        made, "--model", str(made / "model.bin"), "--chart", str(made / "chart.svg"), until=330
+    )
+    assert result.exit_code == 0, result.output
+    assert "predictive" in (made / "chart.svg").read_text()
+    assert run(made, "--chart", str(made / "chart.pdf"), until=205).exit_code == 1
+
+
+def test_a_model_that_has_seen_the_future_is_refused(made: Path):
+    assert train(made, day(201)).exit_code == 0
+    result = run(made, "--model", str(made / "model.bin"))
+    assert result.exit_code == 1
+    assert "past --decide-from" in result.stderr
+
+
+def test_a_file_that_is_no_model_is_refused(made: Path):
+    (made / "model.bin").write_bytes(b"not a model")
+    result = run(made, "--model", str(made / "model.bin"))
+    assert result.exit_code == 1
+    assert "no model of" in result.stderr
+
+
+def test_too_little_history_trains_nothing(made: Path):
+    result = train(made, day(30))
+    assert result.exit_code == 1
+    assert "too little" in result.stderr
+    assert not (made / "model.bin").exists()

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cloudflux.errors import CloudFluxError, ConfigurationError
+from cloudflux.errors import CloudFluxError
 
 
 class StrategyName(StrEnum):
@@ -34,6 +34,10 @@ def backtest(
         str, typer.Option(help="Storage classes that may be used, by commas.")
     ] = "STANDARD,INTELLIGENT_TIERING,STANDARD_IA,GLACIER_IR",
     strategy: Annotated[StrategyName, typer.Option(help="Policy.")] = StrategyName.PREDICTIVE,
+    model: Annotated[
+        Path | None, typer.Option(help="Model of `cloudflux train`; absent: trains by itself.")
+    ] = None,
+    chart: Annotated[Path | None, typer.Option(help="Chart to write: a .png or .svg file.")] = None,
     decisions: Annotated[
         Path | None, typer.Option(help="Parquet file to write every move to.")
     ] = None,
@@ -46,16 +50,20 @@ def backtest(
     seed: Annotated[int, typer.Option(help="Seed of all that is drawn at random.")] = 0,
 ) -> None:
     """Replay a policy over recorded reads, beside baselines and the exact offline optimum."""
+    from cloudflux.cli.backtest_files import day_option
+
     try:
         result = run_backtest(
             reads=reads,
             objects=objects,
-            train_from=_day(train_from, "--train-from") if train_from else None,
-            decide_from=_day(decide_from, "--decide-from"),
-            until=_day(until, "--until"),
+            train_from=day_option(train_from, "--train-from") if train_from else None,
+            decide_from=day_option(decide_from, "--decide-from"),
+            until=day_option(until, "--until"),
             prices=prices,
             classes=classes.split(","),
             strategy=strategy,
+            model=model,
+            chart=chart,
             decisions=decisions,
             optimum=optimum,
             seed=seed,
@@ -68,13 +76,6 @@ def backtest(
     typer.echo(result["text"])
 
 
-def _day(text: str, option: str) -> dt.date:
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError as error:
-        raise ConfigurationError(f"{option} {text}: write a day as YYYY-MM-DD") from error
-
-
 def run_backtest(
     *,
     reads: Path,
@@ -85,18 +86,27 @@ def run_backtest(
     prices: str,
     classes: list[str],
     strategy: StrategyName,
+    model: Path | None = None,
+    chart: Path | None = None,
     decisions: Path | None = None,
     optimum: bool = True,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Replay and write what was asked for. Raises CloudFluxError."""
     from cloudflux.brain.replay.backtest import replay_all
+    from cloudflux.brain.replay.chart import write_chart
+    from cloudflux.brain.replay.model_file import load_forecaster
     from cloudflux.brain.replay.pricelist import table_for
     from cloudflux.cli.backtest_files import read_trace, write_decisions
 
+    given = None if model is None else load_forecaster(model, decide_from=decide_from)
     table = table_for(prices, classes)
     trace = read_trace(reads, objects, train_from=train_from, decide_from=decide_from, until=until)
-    result = replay_all(trace, table, classes, strategy.value, optimum=optimum, seed=seed)
+    result = replay_all(
+        trace, table, classes, strategy.value, optimum=optimum, seed=seed, model=given
+    )
+    if chart is not None:
+        write_chart(chart, result)
     if decisions is not None:
         write_decisions(decisions, trace, result.fees, result.chosen.moves)
     return {"json": result.as_json(), "text": result.as_text()}

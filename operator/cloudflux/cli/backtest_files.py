@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from cloudflux.brain.replay.behaviours import History
 from cloudflux.brain.replay.fees import Fees
 from cloudflux.brain.replay.ledger import Journal
 from cloudflux.brain.replay.trace import RawReads, Trace, build_trace
@@ -69,6 +70,36 @@ def write_decisions(path: Path, trace: Trace, fees: Fees, moves: Journal) -> Non
         }
     )
     pq.write_table(table, path)
+
+
+def write_history(reads: Path, objects: Path, history: History, start: dt.date) -> None:
+    """Write a synthetic history that begins on a day."""
+    begin = day_number(start)
+    ids = np.asarray(history.ids, dtype=object)
+
+    def days(numbers: npt.NDArray[np.int64]) -> pa.Array:
+        return pa.array((numbers + begin).astype(np.int32), pa.int32()).cast(pa.date32())
+
+    rows = {
+        "object_id": pa.array(ids[history.row].tolist(), pa.string()),
+        "day": days(history.day),
+        "reads": pa.array(history.reads, pa.int64()),
+    }
+    things = {
+        "object_id": pa.array(history.ids, pa.string()),
+        "size_bytes": pa.array(history.size_bytes, pa.int64()),
+        "first_day": days(history.first_day),
+    }
+    pq.write_table(pa.table(rows), reads)
+    pq.write_table(pa.table(things), objects)
+
+
+def day_option(text: str, option: str) -> dt.date:
+    """Read a day of the command line. Raises ConfigurationError that names the option."""
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{option} {text}: write a day as YYYY-MM-DD") from error
 
 
 def day_number(day: dt.date) -> int:

@@ -45,6 +45,14 @@ class _Lazy(TyperGroup):
         return command
 
 
+from cloudflux.cli.backtest import backtest
+from cloudflux.cli.doctor import doctor
+from cloudflux.cli.generate import generate
+from cloudflux.cli.operator import operator
+from cloudflux.cli.plan import plan
+from cloudflux.cli.prices import app as prices
+from cloudflux.cli.train import train
+
 app = typer.Typer(
     name="cloudflux",
     cls=_Lazy,
@@ -57,6 +65,11 @@ app = typer.Typer(
 @app.callback()
 def _root() -> None:
     """Decides where data should live, moves it there and proves it."""
+
+
+for _command in (operator, plan, doctor, backtest, generate, train):
+    app.command()(_command)
+app.add_typer(prices, name="prices")
 
 
 if __name__ == "__main__":

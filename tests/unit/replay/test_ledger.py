@@ -119,3 +119,14 @@ def test_leaving_a_class_too_early_pays_the_days_that_are_missing():
     assert bill.one_off[0] == pytest.approx(
         0.00002 + 70 * 0.004 / 30.4375 + 0.00001 + 0.03 + 0.000005
     )
+
+
+def test_objects_that_were_placed_before_go_on_with_their_clock():
+    """Read on day 50 and in the automatic class since: on day 100 its second step is near."""
+    size = 2.0**30
+    trace = trace_of([(0, 50, 1)], sizes=[size], until=160)
+    fees = build_fees(TABLE, CLASSES, trace.size_bytes)
+    bill = Replayer(trace, fees).run(None, placed=np.array([1], np.int8))
+    # idle 50 … 89 infrequent, 90 … 110 archived
+    expected = (40 * 0.0125 + 21 * 0.004 + 61 * 0.0000025) / 30.4375
+    assert bill.total[0] == pytest.approx(expected)

@@ -8,6 +8,7 @@ from cloudflux.brain.prices import PriceTable
 from cloudflux.brain.replay import report
 from cloudflux.brain.replay.baselines import all_baselines, by_idle, cheaper_classes
 from cloudflux.brain.replay.fees import Fees, build_fees
+from cloudflux.brain.replay.learning import Forecaster
 from cloudflux.brain.replay.ledger import Bill, Decide, Replayer
 from cloudflux.brain.replay.optimum import offline_optimum
 from cloudflux.brain.replay.predictive import Predictive
@@ -67,25 +68,28 @@ def replay_all(
     *,
     optimum: bool = True,
     seed: int = 0,
+    model: Forecaster | None = None,
 ) -> Result:
     """Run the strategy and every baseline. Raises PriceUnknown, ConfigurationError."""
     fees = build_fees(table, classes, trace.size_bytes)
     decided_fees = build_fees(table, classes, trace.known_size_bytes)
     replayer = Replayer(trace, fees)
     bills = {name: replayer.run(make()) for name, make in all_baselines(trace, fees).items()}
-    policy = strategy_policy(strategy, trace, decided_fees, seed)
+    policy = strategy_policy(strategy, trace, decided_fees, seed, model)
     bills[strategy] = replayer.run(policy)
     best = offline_optimum(trace, fees) if optimum else None
     return Result(trace, fees, strategy, bills, report.lines(bills, best, fees), _notes(policy))
 
 
-def strategy_policy(strategy: str, trace: Trace, fees: Fees, seed: int) -> Decide:
+def strategy_policy(
+    strategy: str, trace: Trace, fees: Fees, seed: int, model: Forecaster | None = None
+) -> Decide:
     """Return a fresh policy of a strategy; it decides by what is known only."""
     ladder = cheaper_classes(fees)
     if strategy == RULES and ladder:
         return by_idle(ladder[0], ladder[-1], fees.base)
     if strategy == PREDICTIVE:
-        return Predictive(trace, fees, seed=seed)
+        return Predictive(trace, fees, seed=seed, model=model)
     return Prior(fees)
 
 

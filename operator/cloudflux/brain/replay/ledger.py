@@ -68,6 +68,10 @@ class Bill:
     """Fees of the moves, early deletion included; part of the total."""
     by_day: Array
     moves: "Journal"
+    left_in: Classes
+    """Where each object is at the end."""
+    clock: Days
+    """Day from which an automatic class counted at the end; NEVER where there was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +125,17 @@ class Replayer:
         start_day = np.maximum(trace.first_day, self.start)
         self._births = ByDay(start_day.astype(np.int32), self.start, trace.until)
 
-    def run(self, decide: Decide | None) -> Bill:
-        """Bill a policy from the first day to the last; None leaves everything where it starts."""
+    def run(self, decide: Decide | None, *, placed: Classes | None = None) -> Bill:
+        """Bill a policy from the first day to the last; None leaves everything where it starts.
+
+        `placed` are the classes that objects born before are in, and have been in for long: an
+        automatic class counts from the last read. They are classes without a minimum duration.
+        """
         accounts = _Accounts(self.trace, self.fees, self.start)
         state = accounts.state
         self._prime(state)
+        if placed is not None:
+            accounts.place(placed)
         for day in range(self.start, self.until + 1):
             state.day = day
             accounts.birth(self._births.on(day))
@@ -174,9 +184,30 @@ class _Accounts:
         self._stepping = [p for p in range(len(fees)) if fees.steps[p]]
         self._longest = max((s[-1].after_idle_days for s in fees.steps if s), default=0)
 
+    def place(self, classes: Classes) -> None:
+        """Put objects that were born before the first day where they have been for long."""
+        state, fees = self.state, self.fees
+        old = np.flatnonzero(state.first_day < state.day)
+        state.born[old] = True
+        state.klass[old] = classes[old]
+        state.since[old] = state.first_day[old]
+        clock = np.maximum(state.last_read, state.first_day)
+        for position in range(len(fees)):
+            rows = old[classes[old] == position]
+            self._rent[rows] = fees.rent[position][rows]
+            if not fees.steps[position]:
+                continue
+            for step in fees.steps[position]:
+                # steps that fall on a coming day are taken then
+                due = rows[state.day - clock[rows] > step.after_idle_days]
+                self._rent[due] = step.rent[due]
+            for day in np.unique(clock[rows]):
+                self._start_clock(rows[clock[rows] == day], int(day))
+
     def birth(self, rows: npt.NDArray[np.int64]) -> None:
         """Put new objects into the base class."""
         state = self.state
+        rows = rows[~state.born[rows]]
         state.born[rows] = True
         state.since[rows] = state.day
         self._rent[rows] = self.fees.rent[self.fees.base][rows]
@@ -258,4 +289,11 @@ class _Accounts:
         kinds = (np.int32, np.int32, np.int8, np.int8, object, np.float64, np.float64)
         nothing = tuple(np.empty(0, dtype=kind) for kind in kinds)
         columns = (np.concatenate(part) for part in zip(nothing, *self._journal, strict=True))
-        return Bill(self._total, self._one_off, np.array(self._by_day), Journal(*columns))
+        return Bill(
+            self._total,
+            self._one_off,
+            np.array(self._by_day),
+            Journal(*columns),
+            self.state.klass,
+            self._clock,
+        )

@@ -11,7 +11,7 @@ import numpy as np
 
 from cloudflux.brain.replay.baselines import cheaper_classes
 from cloudflux.brain.replay.fees import Fees
-from cloudflux.brain.replay.gate import Verdict, judge
+from cloudflux.brain.replay.gate import Gate, Verdict
 from cloudflux.brain.replay.histories import Histories
 from cloudflux.brain.replay.learning import Forecaster, train
 from cloudflux.brain.replay.ledger import Moves, State
@@ -24,7 +24,7 @@ _OBJECTS_DAILY = 1_500
 """With more objects than this they are looked at less often than daily."""
 _ROWS_AT_A_TIME = 100_000
 ENTER = (0.125, 0.25, 0.5, 0.9)
-LEAVE = (2.0, 6.0)
+LEAVE = (1.5, 4.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,9 @@ class Predictive:
         self._scores = Scores()
         self._walk = Histories(trace)
         self._rule = ThresholdRule(fees, self._scores, trace.known_size_bytes)
-        self._forecaster: Forecaster | None = model
+        self._forecaster: Forecaster | None = None
+        self.start = Verdict(None)
+        """The rule of the first day, when everything is still in the base class."""
         self.epochs: list[Epoch] = []
         self._look_back()
 
@@ -73,12 +75,15 @@ class Predictive:
         """Decide at the end of a day."""
         if (state.day - self._trace.decide_from) % EPOCH_DAYS == 0:
             self._retrain(state.day)
-            verdict = judge(
-                self._trace, self._fees, self._scores, self._candidates(), state.day, GATE_DAYS
-            )
+            gate = Gate(self._trace, self._fees, self._scores, state.day, GATE_DAYS)
+            verdict = gate.going_on(self._candidates())
             self._rule.thresholds = verdict.chosen
+            if not self.epochs:
+                self.start = gate.starting(self._candidates(), verdict.chosen)
             self.epochs.append(Epoch(state.day, self._forecaster is not None, verdict))
             self._scores.forget(state.day - GATE_DAYS)
+        first_day = state.day == self._trace.decide_from
+        self._rule.first = self.start.chosen if first_day else self._rule.thresholds
         return self._rule(state)
 
     def _candidates(self) -> list[Thresholds]:
@@ -104,7 +109,10 @@ class Predictive:
         """
         born = int((self._trace.first_day <= day).sum())
         stride = min(max(born // _OBJECTS_DAILY, 1), 7)
-        if self._given is None:
+        if self._given is not None and self._given.trained_until <= day:
+            self._forecaster = self._given
+        else:
+            # the gate must not be shown forecasts by a model that has seen what came
             self._forecaster = train(self._trace, day, seed=self._seed) or self._forecaster
         if self._forecaster is None:
             return

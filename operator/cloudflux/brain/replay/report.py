@@ -58,7 +58,7 @@ def lines(bills: Mapping[str, Bill], optimum: Array | None, fees: Fees) -> list[
     best = np.minimum.reduce(static)
     for name, total in ((HINDSIGHT, best), (OPTIMUM, least))[: 1 + known]:
         zero = np.zeros(len(total))
-        nothing = Bill(total, zero, np.empty(0), hot.moves)
+        nothing = Bill(total, zero, np.empty(0), hot.moves, hot.left_in, hot.clock)
         found.append(_line(name, nothing, hot, automatic, least))
     return found
 

@@ -85,6 +85,8 @@ class ThresholdRule:
         self._explain = explain
         self._size = size_bytes
         self._limits: dict[int, Array] = {}
+        self.first = thresholds
+        """The same for objects in the base class, where everything starts."""
         self.thresholds = thresholds
         """None: nothing goes cold."""
 
@@ -102,8 +104,10 @@ class ThresholdRule:
         target[new] = self._home[new]
         expected = self._scores.on(state.day)
         if expected is not None:
-            if self.thresholds is not None:
-                self._go_cold(state, expected, target, self.thresholds)
+            start = state.klass == self._fees.base
+            for thresholds, where in ((self.first, start), (self.thresholds, ~start)):
+                if thresholds is not None:
+                    self._go_cold(state, expected, target, thresholds, where)
             self._come_back(state, expected, target)
         rows = np.flatnonzero(target != state.klass)
         if not self._explain:
@@ -116,10 +120,13 @@ class ThresholdRule:
         expected: npt.NDArray[np.float32],
         target: npt.NDArray[np.int8],
         thresholds: Thresholds,
+        where: npt.NDArray[np.bool_],
     ) -> None:
         limit = self.limit(thresholds.cold)
         quiet = expected <= thresholds.enter * limit
-        quiet &= state.born & ((state.klass == self._fees.base) | (state.klass == self._home))
+        quiet &= (
+            where & state.born & ((state.klass == self._fees.base) | (state.klass == self._home))
+        )
         if self._fees.automatic is not None:
             clock = np.maximum(state.since, state.last_read)
             quiet &= (state.klass != self._fees.automatic) | (state.day - clock <= SHORT_IDLE_DAYS)

@@ -1,0 +1,53 @@
+"""The gate lets a rule decide only where replay shows that it pays."""
+
+import numpy as np
+from tests.unit.replay.histories_for_tests import CLASSES, TABLE, trace_of
+
+from cloudflux.brain.replay.fees import build_fees
+from cloudflux.brain.replay.gate import Gate
+from cloudflux.brain.replay.rule import Scores, Thresholds
+
+NOW, DAYS = 500, 400
+CANDIDATES = [Thresholds(3, enter, 2.0) for enter in (0.25, 0.9)]
+
+
+def gate(rows, expected, *, objects=60):
+    trace = trace_of(rows, sizes=[1e8] * objects, decide_from=NOW, until=900)
+    scores = Scores()
+    for day in range(NOW - DAYS, NOW + 1):
+        scores.put(day, np.full(objects, expected, dtype=np.float32))
+    return Gate(trace, build_fees(TABLE, CLASSES, trace.size_bytes), scores, NOW, DAYS)
+
+
+def test_dead_objects_may_go_cold():
+    rows = [(number, 100 + number % 7, 1) for number in range(60)]
+    verdict = gate(rows, 0.0).going_on(CANDIDATES)
+    assert verdict.chosen is not None
+    assert verdict.advantage > 0
+
+
+def test_a_forecast_that_calls_hot_objects_cold_decides_nothing():
+    rows = [(number, day, 2) for number in range(60) for day in range(0, 600, 3)]
+    assert gate(rows, 0.0).going_on(CANDIDATES).chosen is None
+    assert gate(rows, 0.0).starting(CANDIDATES, None).chosen is None
+
+
+def test_reads_that_come_after_the_window_are_owed():
+    """One busy day a year: going cold saves within the window, and pays for it after."""
+    rows = [(number, day, 3) for number in range(60) for day in (number, 365 + number % 60)]
+    assert gate(rows, 0.0).going_on(CANDIDATES).chosen is None
+
+
+def test_what_is_read_later_is_not_looked_at():
+    rows = [(number, 100 + number % 7, 1) for number in range(60)]
+    later = [(number, day, 50) for number in range(60) for day in range(NOW + 1, 900, 9)]
+    assert gate(rows, 0.0).going_on(CANDIDATES) == gate(rows + later, 0.0).going_on(CANDIDATES)
+
+
+def test_a_short_history_is_no_evidence():
+    trace = trace_of([(0, 450, 1)], sizes=[1e8], train_from=440, decide_from=NOW, until=600)
+    scores = Scores()
+    for day in range(440, NOW + 1):
+        scores.put(day, np.zeros(1, dtype=np.float32))
+    fees = build_fees(TABLE, CLASSES, trace.size_bytes)
+    assert Gate(trace, fees, scores, NOW, DAYS).going_on(CANDIDATES).chosen is None
