@@ -4,8 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help python setup assets demo demo-down test test-kills lint crds lock bench-control bench-events bench-move image clean
-.PHONY: help python setup assets demo demo-down test test-kills lint crds lock bench-control image bench-brain clean
+.PHONY: help python setup assets demo demo-down test test-kills lint crds lock bench-control bench-events bench-move bench-brain image clean
 
 BIN := .venv/bin
 RUN := PYTHONPATH=operator:tools:. $(BIN)/python
@@ -85,6 +84,7 @@ bench-events: setup ## Measure events out and access events in, on a real Kafka 
 bench-move: setup ## Measure moves against rclone and s5cmd (an hour; CLOUDFLUX_BENCH_SCALE=0.1: minutes)
 	@PYTHONPATH=tools $(BIN)/python -m cloudflux_dev.parts minio rclone s5cmd
 	@$(RUN) -m benchmarks.bench_move
+
 bench-brain: setup ## Measure the deciding; CLOUDFLUX_TRACES names recorded traces (20 minutes)
 	@$(RUN) -m benchmarks.bench_brain
 

@@ -12,6 +12,8 @@ _COMMANDS = {
     "plan": "cloudflux.cli.plan:plan",
     "doctor": "cloudflux.cli.doctor:doctor",
     "backtest": "cloudflux.cli.backtest:backtest",
+    "train": "cloudflux.cli.train:train",
+    "generate": "cloudflux.cli.generate:generate",
     "move": "cloudflux.cli.move:move",
     "verify": "cloudflux.cli.verify:verify",
     "settier": "cloudflux.cli.settier:settier",
@@ -45,14 +47,6 @@ class _Lazy(TyperGroup):
         return command
 
 
-from cloudflux.cli.backtest import backtest
-from cloudflux.cli.doctor import doctor
-from cloudflux.cli.generate import generate
-from cloudflux.cli.operator import operator
-from cloudflux.cli.plan import plan
-from cloudflux.cli.prices import app as prices
-from cloudflux.cli.train import train
-
 app = typer.Typer(
     name="cloudflux",
     cls=_Lazy,
@@ -65,11 +59,6 @@ app = typer.Typer(
 @app.callback()
 def _root() -> None:
     """Decides where data should live, moves it there and proves it."""
-
-
-for _command in (operator, plan, doctor, backtest, generate, train):
-    app.command()(_command)
-app.add_typer(prices, name="prices")
 
 
 if __name__ == "__main__":
