@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from cloudflux.api.conditions import is_true
-from cloudflux.api.migrationjob import Phase, RetentionPolicy
+from cloudflux.api.migrationjob import MigrationJobStatus, Phase, RetentionPolicy
 from cloudflux.api.vocabulary import ConditionType
 from cloudflux.handlers.resolve import in_place
 from cloudflux.handlers.resources import Job
@@ -22,6 +22,11 @@ class Turn:
 
     slot_available: bool
     queue_position: int | None = None
+
+
+def in_line(status: MigrationJobStatus) -> bool:
+    """Whether a job waits for nothing but a slot."""
+    return status.phase == Phase.QUEUED and status.reason == "Queued"
 
 
 def order(job: Job) -> tuple[int, str, str, str]:

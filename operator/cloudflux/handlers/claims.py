@@ -2,7 +2,7 @@
 
 from cloudflux.api.dataset import ActiveMigrationRef, DataSetStatus
 from cloudflux.handlers.hearing import refresh
-from cloudflux.handlers.kube import Conflict, NotFound
+from cloudflux.handlers.kube import MIGRATION_JOBS, Conflict, NotFound
 from cloudflux.handlers.locationmap import ConfigMapConflict, write_location_map
 from cloudflux.handlers.resources import DATA_SET, DataSet, Job
 from cloudflux.handlers.runtime import Runtime
@@ -54,6 +54,29 @@ async def release_claim(runtime: Runtime, namespace: str, data_set_name: str, ui
         except Conflict:
             await refresh(runtime, (DATA_SET, namespace, data_set_name))
     raise Conflict(f"DataSet {data_set_name} changes too fast to be freed")
+
+
+async def claim_is_gone(runtime: Runtime, namespace: str, claim: ActiveMigrationRef) -> bool:
+    """Whether the job of a claim no longer exists; asked of the API before it is believed."""
+    if runtime.standing.knows(claim.uid):
+        return False
+    try:
+        present = await runtime.kube.get(MIGRATION_JOBS, namespace, claim.name)
+    except NotFound:
+        return True
+    return bool(present["metadata"]["uid"] != claim.uid)
+
+
+async def free_stale_claim(runtime: Runtime, data_set: DataSet) -> None:
+    """Free a data set whose job was deleted before it left anything that would be swept.
+
+    Else it would say for ever that it is being moved, and would not be scanned.
+    """
+    claim = data_set.status.active_migration_ref
+    if claim is None or runtime.tasks.get(claim.uid) is not None:
+        return
+    if await claim_is_gone(runtime, data_set.namespace, claim):
+        await release_claim(runtime, data_set.namespace, data_set.name, claim.uid)
 
 
 async def switch(runtime: Runtime, job: Job, action: machine.SwitchDataSet) -> None:

@@ -15,6 +15,7 @@ from cloudflux.api.tasks import (
 from cloudflux.errors import CloudFluxError, ConfigurationError
 from cloudflux.handlers import dataset_status as compute
 from cloudflux.handlers import finding
+from cloudflux.handlers.claims import free_stale_claim
 from cloudflux.handlers.dataset_requests import (
     assignment,
     evaluate_request,
@@ -80,7 +81,8 @@ async def _step(runtime: Runtime, data_set: DataSet, now: dt.datetime) -> float 
     if not data_set.status.conditions or (
         data_set.status.observed_generation != data_set.generation
     ):
-        memory.unwritten.add(lambda one: compute.first_visit(one, now))
+        memory.unwritten.add(lambda one: compute.first_visit(one, now), data_set.generation)
+        memory.failures, memory.not_before = 0, None  # an edit may have mended what failed
         return 0.0
     if data_set.spec.suspend:
         return _say_not_ready(runtime, data_set, "Suspended", "spec.suspend is true")
@@ -108,6 +110,7 @@ async def _start_next(runtime: Runtime, data_set: DataSet, now: dt.datetime) -> 
         source = await runtime.store(memory.trail.here, data_set.namespace)
         _start(runtime, data_set, FIND, "mover.find_marker", FindMarkerRequest(source=source))
         return None
+    await free_stale_claim(runtime, data_set)
     await check_location(data_set.spec.location, data_set.namespace, runtime.settings)
     if _scan_is_due(runtime, data_set, now):
         _start(runtime, data_set, SCAN, "ingest.scan", await scan_request(runtime, data_set, now))
@@ -183,6 +186,7 @@ async def _serve_task(runtime: Runtime, data_set: DataSet, entry: Entry) -> floa
         return _task_failed(runtime, data_set, entry.step, failure)
     now, memory = runtime.clock(), runtime.memory(data_set.uid)
     memory.failures, memory.not_before = 0, None
+    scanned = memory.scanned_generation or data_set.generation
     if entry.step == FIND:
         runtime.tasks.forget(data_set.uid)
         return await _locate(runtime, data_set, entry.result(FindMarkerResult), now)
@@ -191,6 +195,7 @@ async def _serve_task(runtime: Runtime, data_set: DataSet, entry: Entry) -> floa
         memory.evaluation_wanted = True
         memory.unwritten.add(
             lambda one: with_conflict(runtime, one, compute.scanned(one, scan, now), now),
+            scanned,
             lambda before, status: warn_of_access(runtime, before, status),
         )
     else:
@@ -199,6 +204,7 @@ async def _serve_task(runtime: Runtime, data_set: DataSet, entry: Entry) -> floa
             lambda one: with_conflict(
                 runtime, one, compute.ready(one, compute.evaluated(one, found, now), now), now
             ),
+            scanned,
             lambda before, status: tell_of_decision(runtime, before, status, found.warnings),
         )
     runtime.tasks.forget(data_set.uid)
@@ -227,7 +233,7 @@ async def _locate(
             message = f"markers, from the origin on, say that the data is at {trail.here.uri}"
             runtime.event(before, "LocationAdopted", message)
 
-    memory.unwritten.add(lambda one: finding.located(one, trail, now), tell)
+    memory.unwritten.add(lambda one: finding.located(one, trail, now), data_set.generation, tell)
     return 0.0
 
 
@@ -258,6 +264,7 @@ def _say_not_ready(runtime: Runtime, data_set: DataSet, reason: str, message: st
     if compute.not_ready(data_set, reason, message, now) != data_set.status:
         runtime.memory(data_set.uid).unwritten.add(
             lambda one: compute.not_ready(one, reason, message, now),
+            data_set.generation,
             lambda before, _: runtime.event(before, reason, message),
         )
     return None

@@ -32,8 +32,10 @@ def assignment(runtime: Runtime, data_set: DataSet) -> Assignment:
 
 
 def fingerprint(chosen: Assignment) -> tuple[str, int]:
-    """What a decision stood on: the policy and its generation."""
-    return (chosen.policy.uid, chosen.policy.generation) if chosen.policy else ("", 0)
+    """What a decision stood on: the policy and its generation, or who disputes the data set."""
+    if chosen.policy is None:
+        return (" ".join(chosen.conflict), 0)
+    return (chosen.policy.uid, chosen.policy.generation)
 
 
 async def scan_request(runtime: Runtime, data_set: DataSet, now: dt.datetime) -> ScanRequest:

@@ -48,6 +48,13 @@ def hear(runtime: Runtime, kind: str, event_type: str | None, raw: Raw) -> None:
         _wake_dependants(runtime, kind, key)
 
 
+def wake_line(runtime: Runtime) -> None:
+    """Wake those whose turn it may be now: a slot is free, or somebody before them left."""
+    free = runtime.settings.max_running_jobs - len(runtime.standing.moving)
+    for key in runtime.standing.first_in_line(max(free, 1)):
+        runtime.queue.add(key)
+
+
 def _same_version(one: Raw, other: Raw) -> bool:
     return bool(
         one["metadata"].get("resourceVersion") == other["metadata"].get("resourceVersion")
@@ -65,6 +72,9 @@ def _forget(runtime: Runtime, kind: str, raw: Raw) -> None:
     if kind == JOB:
         runtime.held.pop(uid, None)
         runtime.queue.add(sweep_key(uid))
+        reference = raw.get("spec", {}).get("dataSetRef", {}).get("name", "")
+        runtime.queue.add((DATA_SET, raw["metadata"].get("namespace", ""), reference))
+        wake_line(runtime)
     elif kind == DATA_SET:
         runtime.tasks.cancel(uid)
         runtime.tasks.forget(uid)

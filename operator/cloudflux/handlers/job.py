@@ -13,10 +13,11 @@ from cloudflux.handlers.admission import (
     HOLDING,
     MOVING,
     awaits_retirement,
+    in_line,
     sweeping,
 )
 from cloudflux.handlers.claims import claim, data_set_of, release_claim, switch, write_map
-from cloudflux.handlers.hearing import refresh
+from cloudflux.handlers.hearing import refresh, wake_line
 from cloudflux.handlers.job_facts import gather, target_in_use
 from cloudflux.handlers.kube import MIGRATION_JOBS, Conflict
 from cloudflux.handlers.resolve import in_place
@@ -182,6 +183,8 @@ def _pin(runtime: Runtime, job: Job, pin: JobPin, writers: Writers, step: str) -
 def _wake(runtime: Runtime, before: Job, after: Job) -> None:
     """Wake those who waited for what this job has let go."""
     old, new = before.status.phase, after.status.phase
+    if in_line(before.status) and not in_line(after.status) and new not in MOVING:
+        wake_line(runtime)  # its turn came, but something else holds it
     if old == new and before.visited:
         return
     if old in HOLDING and new not in HOLDING:
@@ -193,8 +196,8 @@ def _wake(runtime: Runtime, before: Job, after: Job) -> None:
 def wake_waiting(runtime: Runtime, ended: Job) -> None:
     """Wake the first of the queue, and whoever waited for this data set or place."""
     runtime.queue.add((DATA_SET, ended.namespace, ended.spec.data_set_ref.name))
-    free = runtime.settings.max_running_jobs - len(runtime.standing.moving)
-    for key in [*runtime.standing.first_in_line(max(free, 1)), *runtime.standing.waiting]:
+    wake_line(runtime)
+    for key in runtime.standing.waiting:
         runtime.queue.add(key)
     for key in runtime.standing.jobs_of(ended.namespace, ended.spec.data_set_ref.name):
         earlier: Job | None = runtime.find(key)

@@ -17,13 +17,13 @@ from cloudflux.handlers.admission import (
     awaits_retirement,
     sweeping,
 )
+from cloudflux.handlers.claims import claim_is_gone
 from cloudflux.handlers.dataset_requests import active_location, assignment
-from cloudflux.handlers.kube import MIGRATION_JOBS, NotFound
 from cloudflux.handlers.locations import EndpointRefused, check_file, file_roots
 from cloudflux.handlers.overlap import Place, touches
 from cloudflux.handlers.requests import RESULTS
 from cloudflux.handlers.resolve import in_place, resolve
-from cloudflux.handlers.resources import DATA_SET, JOB, POLICY, DataSet, Job, Policy
+from cloudflux.handlers.resources import DATA_SET, POLICY, DataSet, Job, Policy
 from cloudflux.handlers.retirement import pin_places, source_in_use
 from cloudflux.handlers.runtime import Runtime
 from cloudflux.migration import facts as machine
@@ -86,18 +86,11 @@ def outcome(runtime: Runtime, uid: str) -> machine.Outcome:
 
 
 async def _claim_is_stale(runtime: Runtime, job: Job, data_set: DataSet | None) -> bool:
-    """Whether the claim's job no longer exists; asked of the API before it is believed."""
+    """Whether the data set is claimed by a job that no longer exists."""
     claim = data_set.status.active_migration_ref if data_set else None
     if claim is None or claim.uid == job.uid:
         return False
-    known = runtime.cache.get(JOB, job.namespace, claim.name)
-    if known is not None and known["metadata"]["uid"] == claim.uid:
-        return False
-    try:
-        present = await runtime.kube.get(MIGRATION_JOBS, job.namespace, claim.name)
-    except NotFound:
-        return True
-    return bool(present["metadata"]["uid"] != claim.uid)
+    return await claim_is_gone(runtime, job.namespace, claim)
 
 
 async def _resolve(

@@ -48,7 +48,7 @@ class Observed:
     """What this process remembers of a data set between visits; lost at a restart, harmlessly."""
 
     evaluated_for: tuple[str, int] | None = None
-    """UID and generation of the policy of the last evaluation; ("", 0) for none."""
+    """UID and generation of the policy of the last evaluation; of several, their names and 0."""
     evaluation_wanted: bool = False
     scanned_generation: int | None = None
     trail: Trail | None = None

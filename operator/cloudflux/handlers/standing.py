@@ -13,6 +13,7 @@ from cloudflux.handlers.admission import (
     MOVING,
     Turn,
     awaits_retirement,
+    in_line,
     order,
     sweeping,
 )
@@ -163,13 +164,11 @@ class Standing:
 
     def _enter(self, key: Key, job: Job) -> None:
         status, queued = job.status, job.status.phase == Phase.QUEUED
-        in_line = (
-            queued and status.reason == "Queued" and not job.spec.suspend and not job.spec.cancel
-        )
+        stands = in_line(status) and not job.spec.suspend and not job.spec.cancel
         seen = self._seen[key] = _Seen(
             uid=job.uid,
             data_set=(job.namespace, job.spec.data_set_ref.name),
-            line=order(job) if in_line else None,
+            line=order(job) if stands else None,
             waits=queued and status.reason in ("DataSetBusy", "LocationOverlap"),
             moving=status.phase in MOVING,
         )

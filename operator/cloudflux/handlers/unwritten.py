@@ -17,15 +17,16 @@ Tell = Callable[[DataSet, DataSetStatus], None]
 class Unwritten:
     """Changes in order. Losing them in a kill costs their steps once more, nothing else."""
 
-    changes: list[Change] = field(default_factory=list)
+    changes: list[tuple[Change, int]] = field(default_factory=list)
+    """Each with the generation of the spec that it speaks of."""
     _tells: list[Tell] = field(default_factory=list)
     _since: float = 0.0
 
-    def add(self, change: Change, tell: Tell | None = None) -> None:
-        """Note a change, and what is to be said once it is written."""
+    def add(self, change: Change, generation: int, tell: Tell | None = None) -> None:
+        """Note a change, of which spec it speaks, and what is to be said once it is written."""
         if not self.changes:
             self._since = time.monotonic()
-        self.changes.append(change)
+        self.changes.append((change, generation))
         if tell is not None:
             self._tells.append(tell)
 
@@ -35,9 +36,17 @@ class Unwritten:
         return time.monotonic() - self._since if self.changes else 0.0
 
     def applied(self, data_set: DataSet) -> DataSet:
-        """The data set as it will be; others' changes to its status meanwhile are kept."""
-        for change in self.changes:
-            data_set = replace(data_set, status=change(data_set))
+        """The data set as it will be; others' changes to its status meanwhile are kept.
+
+        What was found out for a spec that was edited since does not speak for the new one.
+        """
+        for change, generation in self.changes:
+            status = change(replace(data_set, generation=min(generation, data_set.generation)))
+            observed = max(
+                data_set.status.observed_generation or 0, status.observed_generation or 0
+            )
+            status = status.model_copy(update={"observed_generation": observed})
+            data_set = replace(data_set, status=status)
         return data_set
 
     def written(self, before: DataSet, status: DataSetStatus) -> None:

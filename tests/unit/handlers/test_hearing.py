@@ -1,18 +1,21 @@
 """What is heard, read or missed: nobody who depends on a change is left asleep."""
 
 import copy
+import datetime as dt
 from types import SimpleNamespace as Fake
 from typing import Any
 
 import pytest
 
-from cloudflux.handlers import hearing, job
+from cloudflux.handlers import dataset, hearing, job
 from cloudflux.handlers.cache import Cache
-from cloudflux.handlers.claims import release_claim
+from cloudflux.handlers.claims import free_stale_claim, release_claim
+from cloudflux.handlers.dataset_requests import fingerprint
 from cloudflux.handlers.kube import Conflict, NotFound
 from cloudflux.handlers.queue import WorkQueue
-from cloudflux.handlers.resources import DATA_SET, JOB, POLICY, Raw
+from cloudflux.handlers.resources import DATA_SET, JOB, POLICY, Raw, parse
 from cloudflux.handlers.runtime import Runtime
+from cloudflux.handlers.selection import Assignment
 from cloudflux.handlers.tasks import Key, Tasks
 from cloudflux.settings import Settings
 
@@ -169,3 +172,60 @@ async def test_an_old_listing_does_not_end_what_is_done_for_the_new_object(
     hearing.hear(runtime, JOB, "MODIFIED", a_job("old-uid", version=2))
     assert hearing.sweep_key("new-uid") not in woken(runtime)
     assert runtime.cache.get(JOB, TEAM, "move") == a_job("new-uid", version=20)
+
+
+async def test_a_deleted_job_wakes_its_data_set_and_who_is_next(runtime: Runtime) -> None:
+    """It may have held the data set, and a slot."""
+    waits = {"phase": "Queued", "reason": "Queued"}
+    put(runtime, **{DATA_SET: a_data_set(), JOB: a_job(phase="Copying")})
+    runtime.cache.put(JOB, {**a_job("next-uid", 4, **waits), "metadata": {
+        **a_job("next-uid", 4)["metadata"], "name": "next"}})  # fmt: skip
+    hearing.hear(runtime, JOB, "DELETED", a_job(version=9))
+    assert woken(runtime) >= {hearing.sweep_key("move-uid"), DATA, (JOB, TEAM, "next")}
+
+
+async def test_a_claim_of_a_job_that_is_gone_is_freed(runtime: Runtime, api: Api) -> None:
+    claim = {"name": "move", "uid": "move-uid"}
+    claimed = a_data_set(activeMigrationRef=claim)
+    api.objects["datasets", "data"] = claimed
+    put(runtime, **{DATA_SET: claimed, JOB: a_job()})
+    await free_stale_claim(runtime, runtime.find(DATA))
+    assert runtime.find(DATA).status.active_migration_ref is not None, "its job is there"
+    runtime.cache.remove(JOB, a_job(version=9))
+    api.objects["migrationjobs", "move"] = a_job()
+    await free_stale_claim(runtime, runtime.find(DATA))
+    assert runtime.find(DATA).status.active_migration_ref is not None, "the API knows it"
+    del api.objects["migrationjobs", "move"]
+    await free_stale_claim(runtime, runtime.find(DATA))
+    assert runtime.find(DATA).status.active_migration_ref is None
+
+
+async def test_a_job_whose_turn_came_and_that_is_held_wakes_the_next(runtime: Runtime) -> None:
+    queued, held = {"phase": "Queued", "reason": "Queued"}, {
+        "phase": "Queued", "reason": "DataSetBusy"}  # fmt: skip
+    runtime.cache.put(JOB, {**a_job("next-uid", 4, **queued), "metadata": {
+        **a_job("next-uid", 4)["metadata"], "name": "next"}})  # fmt: skip
+    before, after = parse(JOB, a_job(**queued)), parse(JOB, a_job(**held))
+    job._wake(runtime, before, before)
+    assert woken(runtime) == set()
+    job._wake(runtime, before, after)
+    assert woken(runtime) == {(JOB, TEAM, "next")}
+
+
+def test_two_policies_that_come_at_once_are_a_new_ground_for_a_decision() -> None:
+    nobody, disputed = fingerprint(Assignment()), fingerprint(Assignment(conflict=("a", "b")))
+    assert nobody != disputed
+
+
+async def test_an_edit_after_a_failure_is_looked_at_at_once(runtime: Runtime, api: Api) -> None:
+    """It may have mended what failed: the back-off is not waited for."""
+    failed = a_data_set(version=2, generation=2, observedGeneration=1, conditions=[
+        {"type": "Ready", "status": "False", "reason": "SecretNotFound", "message": "m",
+         "lastTransitionTime": "2026-11-21T00:00:00Z", "observedGeneration": 1}])  # fmt: skip
+    failed["spec"]["suspend"] = True
+    put(runtime, **{DATA_SET: failed})
+    api.objects["datasets", "data"] = failed
+    memory = runtime.memory("data-uid")
+    memory.failures, memory.not_before = 9, runtime.clock() + dt.timedelta(hours=1)
+    await dataset.reconcile(runtime, DATA)
+    assert (memory.failures, memory.not_before) == (0, None)

@@ -24,8 +24,8 @@ def a_data_set() -> DataSet:
 
 def test_changes_are_applied_to_what_the_status_is_by_then() -> None:
     unwritten, data_set = Unwritten(), a_data_set()
-    unwritten.add(lambda one: compute.first_visit(one, NOW))
-    unwritten.add(lambda one: compute.not_ready(one, "Suspended", "asleep", NOW))
+    unwritten.add(lambda one: compute.first_visit(one, NOW), 3)
+    unwritten.add(lambda one: compute.not_ready(one, "Suspended", "asleep", NOW), 3)
     claim = ActiveMigrationRef(name="job", uid="job-uid")
     claimed = replace(
         data_set, status=data_set.status.model_copy(update={"active_migration_ref": claim})
@@ -38,7 +38,7 @@ def test_changes_are_applied_to_what_the_status_is_by_then() -> None:
 
 def test_what_was_written_is_told_once_and_after_the_write() -> None:
     unwritten, data_set, told = Unwritten(), a_data_set(), []
-    unwritten.add(lambda one: one.status, lambda before, status: told.append(before.name))
+    unwritten.add(lambda one: one.status, 3, lambda before, status: told.append(before.name))
     unwritten.applied(data_set)
     assert told == []
     unwritten.written(data_set, data_set.status)
@@ -58,3 +58,15 @@ def test_only_the_making_of_a_plan_may_wait_to_be_written(phase: Phase) -> None:
         assert not may_wait(world.finish())
     trouble = World(problem=f.Problem("SecretNotFound", "Create the Secret."))
     assert not may_wait(trouble.step())
+
+
+def test_what_was_found_for_an_older_spec_does_not_speak_for_the_new_one() -> None:
+    """Else `kubectl wait --for=condition=Ready` would end before the edit was looked at."""
+    unwritten, data_set = Unwritten(), a_data_set()
+    unwritten.add(lambda one: compute.ready(one, one.status, NOW), 3)
+    edited = replace(data_set, generation=4)
+    status = unwritten.applied(edited).status
+    assert [one.observed_generation for one in status.conditions] == [3]
+    assert status.observed_generation == 3, "so that the edit is still to be looked at"
+    seen = replace(edited, status=status.model_copy(update={"observed_generation": 4}))
+    assert unwritten.applied(seen).status.observed_generation == 4, "and never goes back"
