@@ -15,7 +15,7 @@ from cloudflux.handlers.dataset_requests import fingerprint
 from cloudflux.handlers.kube import MIGRATION_JOBS, Conflict
 from cloudflux.handlers.locations import check_file, file_roots
 from cloudflux.handlers.resources import DATA_SET, JOB, POLICY, DataSet, Policy
-from cloudflux.handlers.runtime import Runtime
+from cloudflux.handlers.runtime import Round, Runtime
 from cloudflux.handlers.selection import Assignment, assign, conflict_message
 from cloudflux.handlers.tasks import Key
 
@@ -122,7 +122,8 @@ def _schedule(
         status.next_evaluation_time is None or now >= status.next_evaluation_time
     )
     if asked or due:
-        runtime.due_rounds[policy.uid] = {data_set.uid for data_set in matched}
+        reached = {data_set.uid for data_set in matched}
+        runtime.due_rounds[policy.uid] = Round(reached, policy.spec.mode in compute.ACTING)
         for data_set in matched:
             runtime.memory(data_set.uid).evaluation_wanted = True
             runtime.queue.add(data_set.key)
@@ -164,9 +165,9 @@ async def _act(
 
     What was only shown counts as done: a mode that acts, set later, waits for the next time.
     """
-    acts = policy.spec.mode in compute.ACTING
+    due = _round(runtime, policy, matched)
+    acts, waiting = due.acts and policy.spec.mode in compute.ACTING, due.data_sets
     jobs = list(runtime.all(JOB, policy.namespace)) if acts else []
-    waiting = _round(runtime, policy, matched)
     for data_set in matched:
         memory = runtime.memory(data_set.uid)
         decided = memory.evaluated_for == fingerprint(Assignment(policy))
@@ -186,19 +187,20 @@ async def _act(
         waiting.discard(data_set.uid)
 
 
-def _round(runtime: Runtime, policy: Policy, matched: Sequence[DataSet]) -> set[str]:
-    """Return the data sets that may be acted on: all, or those of a scheduled evaluation.
+def _round(runtime: Runtime, policy: Policy, matched: Sequence[DataSet]) -> Round:
+    """Return which data sets may be acted on: all, or those of a scheduled evaluation.
 
     After a restart the evaluation that was under way is known by what it had not reached.
     """
     if policy.spec.schedule is None:
-        return {data_set.uid for data_set in matched}
+        return Round({data_set.uid for data_set in matched}, acts=True)
     last = policy.status.last_evaluation_time
     if policy.uid not in runtime.due_rounds:
-        runtime.due_rounds[policy.uid] = {
+        left = {
             data_set.uid
             for data_set in matched
             if last is not None
             and (data_set.status.evaluated_at is None or data_set.status.evaluated_at < last)
         }
+        runtime.due_rounds[policy.uid] = Round(left, acts=True)
     return runtime.due_rounds[policy.uid]

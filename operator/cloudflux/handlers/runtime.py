@@ -72,6 +72,16 @@ class Held:
 
 
 @dataclass(slots=True)
+class Round:
+    """One evaluation of a policy that has a schedule."""
+
+    data_sets: set[str]
+    """UIDs of those that it has not reached."""
+    acts: bool
+    """The policy's mode was one that acts when it began; a later edit does not change that."""
+
+
+@dataclass(slots=True)
 class MapsSeen:
     """Location ConfigMaps seen in order, by namespace and data set; remembered for a minute."""
 
@@ -112,8 +122,8 @@ class Runtime:
     """Jobs let in whose status may not say so yet."""
     sweeps: dict[str, JobPin] = field(default_factory=dict)
     """What deleted jobs, by UID, left and is being removed now."""
-    due_rounds: dict[str, set[str]] = field(default_factory=dict)
-    """By policy: data sets that its last scheduled evaluation still has to act on."""
+    due_rounds: dict[str, Round] = field(default_factory=dict)
+    """By policy: its last scheduled evaluation."""
     held: dict[str, Held] = field(default_factory=dict)
     """By job: the status that waits to share a write."""
     maps_seen: MapsSeen = field(default_factory=MapsSeen)
