@@ -3,6 +3,8 @@
 import datetime as dt
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 from cloudflux.api.common import Location, SecretRef
 from cloudflux.api.dataset import ActiveLocation, DataSetStatus
 from cloudflux.api.tasks import Marker
@@ -57,16 +59,24 @@ def follow(data_set: DataSet, trail: Trail, found: Marker | None) -> tuple[Trail
 def _target(data_set: DataSet, marker: Marker) -> Location:
     """The place that a marker leads to, with the Secret that the move used for it."""
     origin = data_set.spec.location
-    secret = SecretRef(name=marker.target_secret_name) if marker.target_secret_name else None
     same_kind = marker.target_uri.partition("://")[0] == origin.uri.partition("://")[0]
-    if marker.target_secret_name is None and same_kind:
-        secret = origin.credentials_secret_ref
-    return Location(
-        uri=marker.target_uri,
-        endpoint=marker.target_endpoint,
-        region=marker.target_region or (origin.region if same_kind else None),
-        credentials_secret_ref=secret,
-    )
+    try:
+        secret = SecretRef(name=marker.target_secret_name) if marker.target_secret_name else None
+        if marker.target_secret_name is None and same_kind:
+            secret = origin.credentials_secret_ref
+        return Location(
+            uri=marker.target_uri,
+            endpoint=marker.target_endpoint,
+            region=marker.target_region or (origin.region if same_kind else None),
+            credentials_secret_ref=secret,
+        )
+    except ValidationError as error:
+        # whoever can write to the place can write a marker
+        raise ConfigurationError(
+            "the marker .cloudflux/location.json leads to no location that can be used "
+            f"({marker.target_uri[:200]!r}); remove it, or create the DataSet with its present "
+            "location as spec.location"
+        ) from error
 
 
 def located(data_set: DataSet, trail: Trail, now: dt.datetime) -> DataSetStatus:

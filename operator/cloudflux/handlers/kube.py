@@ -247,6 +247,8 @@ class Kube:
         subresource: str = "",
         query: dict[str, str] | None = None,
     ) -> str:
+        if name in (".", ".."):  # on the way they would become another path
+            raise NotFound(f"{resource.plural} {name}: no object has such a name", status=404)
         parts = [self.host.rstrip("/"), resource.path]
         if resource.namespaced and namespace:
             parts += ["namespaces", quote(namespace, safe="")]

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from cloudflux.api.display import display_bytes
-from cloudflux.api.migrationjob import JobPin, PlanStatus, ProgressStatus
+from cloudflux.api.migrationjob import JobPin, MigrationJobSpec, PlanStatus, ProgressStatus
 
 _SPANS = ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s"))
 
@@ -36,6 +36,14 @@ def source_display(pin: JobPin) -> str:
 def target_display(pin: JobPin) -> str:
     """TO: a storage class, a file tier's root, or another location."""
     return (pin.target_class or pin.target_root or pin.target.uri)[:253]
+
+
+def wish_displays(spec: MigrationJobSpec, location: str | None) -> dict[str, str]:
+    """FROM and TO before source and target are pinned: as the data set and the job say."""
+    wish = spec.target
+    target = wish.location.uri if wish.location else wish.storage_class or str(wish.tier or "")
+    found = {"target_display": target[:253]}
+    return found if location is None else {**found, "source_display": location[:253]}
 
 
 def progress_displays(progress: ProgressStatus) -> dict[str, str | None]:

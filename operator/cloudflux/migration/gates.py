@@ -14,6 +14,7 @@ from cloudflux.migration.display import (
     plan_money,
     source_display,
     target_display,
+    wish_displays,
 )
 from cloudflux.migration.draft import Draft
 from cloudflux.migration.facts import COPY, PLAN, Done, Failed, Problem
@@ -239,5 +240,11 @@ def _hold(draft: Draft, problem: Problem) -> None:
 
 
 def _hold_planning(draft: Draft, problem: Problem) -> None:
+    data_set = draft.facts.data_set
+    where: str | None = None
+    if data_set is not None:
+        active = data_set.status.location
+        where = active.uri if active else data_set.spec.location.uri
+    draft.set(**wish_displays(draft.facts.job.spec, where))
     draft.condition(ConditionType.PLANNED, ConditionStatus.FALSE, problem.reason, problem.message)
     _hold(draft, problem)

@@ -93,3 +93,17 @@ def test_the_secret_of_the_move_is_used(target: str, secret: str | None, found: 
     status = finding.located(data_set(), trail, NOW)
     assert status.location is not None
     assert status.location.credentials_secret_name == found
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        marker(1, "nonsense"),
+        marker(1, "s3://" + "x" * 3000),
+        marker(1, B, secret="s" * 300),
+    ],
+)
+def test_a_marker_that_leads_to_no_location_is_said_and_not_followed(bad: Marker) -> None:
+    """Whoever can write to a bucket can write a marker."""
+    with pytest.raises(ConfigurationError, match=r"\.cloudflux/location\.json"):
+        find({A: bad})

@@ -60,3 +60,11 @@ def test_a_budget_is_said_with_its_units() -> None:
     assert world.status is not None
     assert world.status.reason == "BudgetExceeded"
     assert "2.00 KiB; the budget is 1.00 KiB (2048 against 1024 bytes)" in world.status.message
+
+
+def test_a_job_that_can_t_be_planned_shows_from_where_to_where_all_the_same() -> None:
+    world = World(problem=f.Problem("LocationOverlap", "Choose another target.", fatal=True))
+    world.step()
+    assert world.status is not None
+    assert world.status.source_display == "file:///old"
+    assert world.status.target_display

@@ -18,6 +18,7 @@ from cloudflux.handlers.kube import (
     Forbidden,
     Kube,
     KubeUnavailable,
+    NotFound,
 )
 
 
@@ -109,3 +110,12 @@ async def test_an_error_in_a_watch_is_raised(kube: Kube, server: Server) -> None
     server.lines = b'{"type": "ERROR", "object": {"code": 410, "message": "too old"}}\n'
     with pytest.raises(KubeUnavailable, match="too old"):
         await asyncio.wait_for(anext(kube.watch(LEASES, "n", "a")), 5)
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+async def test_a_name_that_would_change_the_path_names_nothing(
+    kube: Kube, server: Server, name: str
+) -> None:
+    with pytest.raises(NotFound):
+        await kube.get(CONFIG_MAPS, "n", name)
+    assert server.requests == []
