@@ -162,23 +162,27 @@ class ThresholdRule:
         homeward = target == self._home[rows]
         newborn = homeward & (state.klass[rows] == self._fees.base)
         reasons[newborn] = "newborn: the automatic class until there is evidence for another"
-        for position in np.flatnonzero(~newborn):
-            row = rows[position]
-            cold = int(state.klass[row] if homeward[position] else target[position])
-            limit = float(self.limit(cold)[row])
-            reads = 0.0 if expected is None else float(expected[row])
-            word = "above" if homeward[position] else "below"
-            reasons[position] = (
-                f"{reads:.3g} reads expected in 60 days, {word} the break-even of {limit:.3g}"
+        moved = np.flatnonzero(~newborn)
+        if not len(moved):
+            return Moves(rows, target, reasons, saving, confidence)
+        fees, row, back = self._fees, rows[moved], homeward[moved]
+        reads = np.zeros(len(row)) if expected is None else expected[row].astype(np.float64)
+        colds = np.where(back, state.klass[row], target[moved])
+        limit, premium = np.empty(len(row)), np.empty(len(row))
+        for cold in np.unique(colds).tolist():
+            pick = colds == cold
+            sizes = self._size[row[pick]]
+            limit[pick] = self.limit(cold)[row[pick]]
+            premium[pick] = fees.read_cost(cold, sizes) - fees.read_cost(fees.base, sizes)
+        saving[moved] = np.abs(limit - reads) * np.maximum(premium, 0.0)
+        # no read at all in the horizon, were reads a Poisson process
+        quiet = np.exp(-reads)
+        confidence[moved] = np.where(back, 1.0 - quiet, quiet)
+        reasons[moved] = [
+            f"{count:.3g} reads expected in 60 days, "
+            f"{'above' if homewards else 'below'} the break-even of {least:.3g}"
+            for count, homewards, least in zip(
+                reads.tolist(), back.tolist(), limit.tolist(), strict=True
             )
-            premium = float(
-                (self._fees.per_request[cold] - self._fees.per_request[self._fees.base])
-                + (self._fees.per_gb[cold] - self._fees.per_gb[self._fees.base])
-                * self._size[row]
-                / 2**30
-            )
-            saving[position] = abs(limit - reads) * premium
-            # no read at all in the horizon, were reads a Poisson process
-            quiet = float(np.exp(-reads))
-            confidence[position] = 1.0 - quiet if homeward[position] else quiet
+        ]
         return Moves(rows, target, reasons, saving, confidence)
