@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 
 import structlog
+from prometheus_client import ProcessCollector
 
 from cloudflux.children.fence import read_fence, write_fence
 from cloudflux.children.supervisor import ChildPool
@@ -19,6 +20,7 @@ from cloudflux.handlers import dispatch, outbox, startup
 from cloudflux.handlers.cache import Cache
 from cloudflux.handlers.kube import Kube, KubeError
 from cloudflux.handlers.lease import Lease
+from cloudflux.handlers.metrics import RuntimeCollector
 from cloudflux.handlers.probe import ProbeServer, Vitals
 from cloudflux.handlers.queue import WorkQueue
 from cloudflux.handlers.runtime import Runtime
@@ -137,6 +139,7 @@ async def _lead(
         children=pool,
     )
     probe.lead(vitals)
+    probe.registry.register(RuntimeCollector(runtime))
     if outbox is not None:
         probe.registry.register(OutboxCollector(outbox))
     work = [lease.hold(), recorder.run(), vitals.run(), *([outbox.run()] if outbox else [])]
@@ -194,6 +197,7 @@ async def _background(*work: Any) -> AsyncIterator[list[asyncio.Task[None]]]:
 async def _serving(settings: Settings) -> AsyncIterator[ProbeServer]:
     """Answer probes from the first moment, also while waiting; not at all for port 0."""
     server = ProbeServer(host=settings.probe_host, port=settings.probe_port)
+    ProcessCollector(registry=server.registry)
     if settings.probe_port:
         await server.start()
     try:

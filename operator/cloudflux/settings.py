@@ -163,6 +163,11 @@ class Settings(BaseSettings):
         default="127.0.0.1", description="Address of the probe and metrics server."
     )
     probe_port: int = Field(default=0, description="Port of it; 0: off.")
+    metrics_data_sets: int = Field(
+        default=200,
+        ge=0,
+        description="Data sets, policies and running jobs shown by name in metrics, each.",
+    )
     price_overlay: Path | None = Field(
         default=None, description="JSON file with prices that override."
     )

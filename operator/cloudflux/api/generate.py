@@ -9,7 +9,7 @@ import yaml
 
 from cloudflux.api.crds import KINDS, crd
 from cloudflux.api.event_reference import asyncapi, events_page, schema_text, schemas
-from cloudflux.api.reference import api_page, vocabulary_page
+from cloudflux.api.reference import api_page, metrics_page, vocabulary_page
 
 ROOT = Path(__file__).resolve().parents[3]
 _HEADER = "# Generated from operator/cloudflux/api by `make crds`; do not edit.\n"
@@ -34,6 +34,7 @@ def generated() -> dict[Path, str]:
     reference = ROOT / "docs" / "reference"
     files[reference / "api.md"] = api_page(definitions)
     files[reference / "conditions-and-reasons.md"] = vocabulary_page()
+    files[reference / "metrics.md"] = metrics_page()
     files[reference / "events.md"] = events_page()
     files[reference / "asyncapi.yaml"] = asyncapi()
     for name, schema in schemas().items():

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from cloudflux.api.metrics import METRICS, MetricInfo
 from cloudflux.api.structural import Schema
 from cloudflux.api.vocabulary import CONDITIONS, LOG_KEYS, METRIC_LABELS, REASONS
 
@@ -51,6 +52,37 @@ def vocabulary_page() -> str:
         *_words("label", METRIC_LABELS),
     ]
     return "\n".join(lines) + "\n"
+
+
+def metrics_page() -> str:
+    """Return the list of metrics as Markdown."""
+    lines = [
+        _NOTE,
+        "# Metrics\n",
+        "Served at `/metrics` by the operator (`CLOUDFLUX_PROBE_PORT`) and by `cloudflux "
+        "collector --metrics-port`. They are read from what the process knows when Prometheus "
+        "asks; series of a resource go with it. Counters start at 0 with the process that leads: "
+        "use `rate` and `increase`. Beside these there are the `process_*` metrics of every "
+        "Prometheus client.\n",
+        "Labels are told in [Conditions and reasons](conditions-and-reasons.md#labels-of-metrics). "
+        "`CLOUDFLUX_METRICS_DATA_SETS` limits how many data sets are shown by name.\n",
+    ]
+    for process in ("operator", "collector"):
+        lines += [
+            f"## {process.capitalize()}\n",
+            "| metric | type | unit | labels | meaning |",
+            "|---|---|---|---|---|",
+            *(_metric(name, info) for name, info in METRICS.items() if info.process == process),
+            "",
+        ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _metric(name: str, info: MetricInfo) -> str:
+    labels = ", ".join(f"`{label}`" for label in info.labels)
+    when = f" Present: {info.when}." if info.when else ""
+    cells = (f"`{name}`", info.kind.value, info.unit, labels, _cell(info.meaning + when))
+    return f"| {' | '.join(cells)} |"
 
 
 def _words(head: str, words: dict[str, str]) -> list[str]:

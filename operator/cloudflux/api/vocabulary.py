@@ -229,12 +229,33 @@ LOG_KEYS: dict[str, str] = {
 
 
 METRIC_LABELS: dict[str, str] = {
+    "bound": "low (10th percentile) or high (90th).",
     "child": "Child process: mover, ingest or brain.",
+    "class": "Class of a failure: a word of a bounded list.",
+    "currency": "Currency of an amount, such as USD.",
+    "dataset": "Name of a data set; `other` stands for those beyond the limit.",
+    "kind": "Kind of the resource.",
+    "migration": "Name of a MigrationJob that is in progress.",
+    "model": "Model of a forecast, or the fall-back that stands in for it.",
+    "namespace": "Namespace of the resource.",
     "partition": "Partition of a Kafka topic.",
+    "phase": "Phase of a MigrationJob.",
+    "policy": "Name of a TieringPolicy.",
+    "python": "Version of Python.",
+    "ready": "true, false or unknown.",
     "reason": "Word of a bounded list.",
     "resource": "Resource of the Kubernetes API.",
-    "topic": "Kafka topic of the configuration.",
+    "result": "How it ended: a word of a bounded list.",
+    "source_backend": "Kind of storage read from: s3, azure, gcs or file.",
+    "stage": "copied, verified, switched or deleted (at the source).",
+    "state": "projected or realised.",
+    "target_backend": "Kind of storage written to: s3, azure, gcs or file.",
+    "temperature": "Hot, Warm, Cold or Unknown.",
+    "tier": "Hot, Warm or Cold by the policy; none: the policy names no tier for the class.",
     "type": "Type of a CloudEvent.",
     "verb": "Verb of the Kubernetes API.",
+    "version": "Version of the operator.",
+    "window": "7d or 30d.",
 }
-"""Every label of a metric. Each has few values: names of objects and keys are never labels."""
+"""Every label of a metric. Each has few values, or is bounded by a limit of series; addresses,
+keys of objects and texts are never labels."""

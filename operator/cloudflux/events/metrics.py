@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from cloudflux.api.events import EVENTS, EventType
+from cloudflux.events.families import family
 from cloudflux.events.outbox import FAILURE_REASONS, Outbox
 
 
@@ -18,33 +19,16 @@ class OutboxCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         """Return the present values; every type and reason is there from the start."""
         outbox = self._outbox
-        produced = CounterMetricFamily(
-            "cloudflux_events_produced", "Events that brokers took.", labels=["type"]
+        droppable = [kind for kind, info in EVENTS.items() if info.droppable]
+        yield family(
+            "events_produced_total", {(k.value,): outbox.produced[k.value] for k in EventType}
         )
-        for kind in EventType:
-            produced.add_metric([kind.value], outbox.produced[kind.value])
-        yield produced
-        dropped = CounterMetricFamily(
-            "cloudflux_events_dropped", "Events dropped, the local log being full.", labels=["type"]
+        yield family(
+            "events_dropped_total", {(k.value,): outbox.dropped[k.value] for k in droppable}
         )
-        for kind, info in EVENTS.items():
-            if info.droppable:
-                dropped.add_metric([kind.value], outbox.dropped[kind.value])
-        yield dropped
-        failures = CounterMetricFamily(
-            "cloudflux_events_failures", "Hand-overs that brokers did not take.", labels=["reason"]
+        yield family(
+            "events_failures_total", {(word,): outbox.failures[word] for word in FAILURE_REASONS}
         )
-        for reason in FAILURE_REASONS:
-            failures.add_metric([reason], outbox.failures[reason])
-        yield failures
-        yield GaugeMetricFamily("cloudflux_outbox_events", "Events waiting.", value=outbox.depth)
-        yield GaugeMetricFamily(
-            "cloudflux_outbox_oldest_age_seconds",
-            "How long the oldest event has been waiting.",
-            value=outbox.oldest_age_seconds,
-        )
-        yield GaugeMetricFamily(
-            "cloudflux_outbox_filled_ratio",
-            "Share of the local log's limit in use.",
-            value=outbox.filled,
-        )
+        yield family("outbox_events", outbox.depth)
+        yield family("outbox_oldest_age_seconds", outbox.oldest_age_seconds)
+        yield family("outbox_filled_ratio", outbox.filled)

@@ -8,6 +8,7 @@ an event twice, with the same id.
 
 import datetime as dt
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -110,6 +111,8 @@ class Publisher:
         self._event_log, self._cluster, self._clock = event_log, cluster, clock
         self._told = Told(state_dir / "events" / TOLD_FILE)
         self._outbox: Putter | None = None
+        self.told: Counter[str] = Counter()
+        """Events told since the start, by type."""
         self._waiting: dict[str, tuple[str, str, str]] = {}
         """By id of an event that is not durable yet: what is told by it."""
         self._log = structlog.get_logger("cloudflux.events")
@@ -162,6 +165,7 @@ class Publisher:
         )
         entry = (seen.uid, transition.slot, transition.mark)
         self._told.note(*entry)
+        self.told[transition.type.value] += 1
         self._event_log.append(to_json(event))
         if self._outbox is None:
             self._write([entry])

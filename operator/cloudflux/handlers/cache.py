@@ -21,11 +21,11 @@ class Cache:
     def __init__(self) -> None:
         self._objects: dict[str, dict[tuple[str, str], Object]] = {}
         self._tombstones: OrderedDict[str, int] = OrderedDict()
-        self._listener: Listener | None = None
+        self._listeners: list[Listener] = []
 
     def listen(self, listener: Listener) -> None:
-        """Have somebody told of every change, after it was taken in."""
-        self._listener = listener
+        """Have somebody more told of every change, after it was taken in."""
+        self._listeners.append(listener)
 
     def put(self, kind: str, obj: Object) -> Object:
         """Take an object in unless a newer one is known; returns the one that is kept."""
@@ -82,8 +82,8 @@ class Cache:
         return iter([objects[k] for k in sorted(objects) if namespace is None or k[0] == namespace])
 
     def _tell(self, kind: str, key: tuple[str, str], obj: Object | None) -> None:
-        if self._listener is not None:
-            self._listener(kind, (kind, *key), obj)
+        for listener in self._listeners:
+            listener(kind, (kind, *key), obj)
 
 
 def _version(obj: Object) -> int:

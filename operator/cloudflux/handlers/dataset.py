@@ -192,6 +192,7 @@ async def _serve_task(runtime: Runtime, data_set: DataSet, entry: Entry) -> floa
         return await _locate(runtime, data_set, entry.result(FindMarkerResult), now)
     if entry.step == SCAN:
         scan = entry.result(ScanResult)
+        runtime.tally.scanned(scan)
         memory.evaluation_wanted = True
         memory.unwritten.add(
             lambda one: with_conflict(runtime, one, compute.scanned(one, scan, now), now),

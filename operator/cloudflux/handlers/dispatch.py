@@ -1,15 +1,16 @@
 """From the queue to the reconciler of each kind, and what is listed to fill it."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import structlog
 
 from cloudflux.errors import ConfigurationError
 from cloudflux.handlers import dataset, job, policy, sweeper
-from cloudflux.handlers.hearing import SWEEP_KIND, hear, key_of, refresh, sweep_key
+from cloudflux.handlers.hearing import hear, key_of, refresh, sweep_key
 from cloudflux.handlers.kube import OURS, Conflict, KubeError, NotFound
-from cloudflux.handlers.resources import DATA_SET, JOB, KINDS, POLICY, Raw
+from cloudflux.handlers.resources import DATA_SET, JOB, KINDS, POLICY, SWEEP_KIND, Raw
 from cloudflux.handlers.runtime import Runtime
 from cloudflux.handlers.tasks import Key
 
@@ -28,19 +29,29 @@ _RECONCILERS: dict[str, Reconciler] = {
 
 async def reconcile(runtime: Runtime, key: Key) -> float | None:
     """Reconcile one key; what the API says of stale objects only means: look again."""
+    began, outcome = time.monotonic(), "error"
     try:
-        return await _RECONCILERS[key[0]](runtime, key)
+        again_seconds, outcome = await _visit(runtime, key)
+        return again_seconds
+    finally:
+        runtime.tally.visited(key[0], outcome, time.monotonic() - began)
+
+
+async def _visit(runtime: Runtime, key: Key) -> tuple[float | None, str]:
+    """Return seconds until the key wants to be seen again, and how the visit ended."""
+    try:
+        return await _RECONCILERS[key[0]](runtime, key), "success"
     except Conflict:
         await refresh(runtime, key)
-        return CONFLICT_SECONDS
+        return CONFLICT_SECONDS, "conflict"
     except NotFound:
         await refresh(runtime, key)
-        return None
+        return None, "gone"
     except ConfigurationError as error:
         raw = runtime.cache.get(*key)
         if raw is not None:
             runtime.recorder.event(raw, error.reason, str(error))
-        return float(runtime.settings.resync_seconds)
+        return float(runtime.settings.resync_seconds), "refused"
 
 
 async def list_all(runtime: Runtime, namespaces: tuple[str, ...]) -> None:

@@ -2,11 +2,9 @@
 
 from cloudflux.handlers import retirement
 from cloudflux.handlers.kube import OURS, NotFound
-from cloudflux.handlers.resources import DATA_SET, JOB, POLICY, Raw
+from cloudflux.handlers.resources import DATA_SET, JOB, POLICY, SWEEP_KIND, Raw
 from cloudflux.handlers.runtime import Runtime
 from cloudflux.handlers.tasks import Key
-
-SWEEP_KIND = "Sweep"
 
 
 def sweep_key(uid: str) -> Key:

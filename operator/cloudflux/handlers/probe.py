@@ -9,10 +9,11 @@ from typing import Any
 import structlog
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from cloudflux.children.supervisor import ChildPool
+from cloudflux.events.families import family
 from cloudflux.handlers.kube import LEASES, Kube, KubeError
 from cloudflux.handlers.lease import Lease
 from cloudflux.handlers.queue import WorkQueue
@@ -144,31 +145,16 @@ class VitalsCollector(Collector):
         """Return the present values."""
         vitals = self._vitals
         for check in vitals.checks():
-            yield GaugeMetricFamily(f"cloudflux_{check.name}", f"{check.name}.", value=check.value)
-        writes = CounterMetricFamily(
-            "cloudflux_api_writes", "Writes to the Kubernetes API.", labels=["verb", "resource"]
-        )
-        for (verb, resource), count in vitals.kube.writes.items():
-            writes.add_metric([verb, resource], count)
-        yield writes
-        reads = CounterMetricFamily(
-            "cloudflux_api_reads", "Reads of the Kubernetes API.", labels=["resource"]
-        )
-        for resource, count in vitals.kube.reads.items():
-            reads.add_metric([resource], count)
-        yield reads
+            yield family(check.name, check.value)
+        yield family("api_writes_total", vitals.kube.writes)
+        yield family("api_reads_total", {(kind,): n for kind, n in vitals.kube.reads.items()})
         if vitals.queue is not None:
-            queue = vitals.queue
-            yield GaugeMetricFamily("cloudflux_queue_depth", "Keys due.", value=queue.depth)
-            yield GaugeMetricFamily("cloudflux_queue_in_hand", "In hand.", value=queue.in_hand)
+            yield family("queue_depth", vitals.queue.depth)
+            yield family("queue_in_hand", vitals.queue.in_hand)
         if vitals.children is not None:
-            tasks = GaugeMetricFamily("cloudflux_child_tasks", "Tasks open.", labels=["child"])
-            deaths = CounterMetricFamily("cloudflux_child_deaths", "Ends.", labels=["child"])
-            for child in vitals.children.children:
-                tasks.add_metric([child.name], child.outstanding)
-                deaths.add_metric([child.name], child.restarts)
-            yield tasks
-            yield deaths
+            children = vitals.children.children
+            yield family("child_tasks", {(one.name,): one.outstanding for one in children})
+            yield family("child_deaths_total", {(one.name,): one.restarts for one in children})
 
 
 class ProbeServer:

@@ -14,6 +14,8 @@ from cloudflux.errors import ConfigurationError
 
 DATA_SET, POLICY, JOB = "DataSet", "TieringPolicy", "MigrationJob"
 KINDS = (DATA_SET, POLICY, JOB)
+SWEEP_KIND = "Sweep"
+"""In the work queue: what a deleted or cancelled job left."""
 
 SCAN_NOW_ANNOTATION = "cloudflux.io/scan-now"
 CREDENTIALS_LABEL = "cloudflux.io/credentials"

@@ -26,6 +26,7 @@ from cloudflux.handlers.locations import check_location, store_ref
 from cloudflux.handlers.queue import WorkQueue
 from cloudflux.handlers.resources import DATA_SET, JOB, Clock, Raw, Resource, dump, parse
 from cloudflux.handlers.standing import Standing
+from cloudflux.handlers.tally import Tally
 from cloudflux.handlers.tasks import Key, Tasks
 from cloudflux.handlers.unwritten import Unwritten
 from cloudflux.settings import Settings
@@ -130,12 +131,15 @@ class Runtime:
     """Which location ConfigMaps were looked at a moment ago and found in order."""
     _parsed: dict[Key, Resource[Any, Any]] = field(default_factory=dict)
     _places: dict[tuple[str, str | None], tuple[float, overlap.Place]] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)
+    """What happened since this process leads."""
     standing: Standing = field(init=False)
     """Who stands where: jobs by data set, place and turn, data sets by place."""
 
     def __post_init__(self) -> None:
         self.standing = Standing(self.find)
         self.cache.listen(self.standing.hear)
+        self.cache.listen(self.tally.hear)
 
     def find(self, key: Key) -> Resource[Any, Any] | None:
         """The object as last seen, parsed once per version. Raises ConfigurationError."""
