@@ -186,6 +186,36 @@ def test_cancel_from_the_switch_on_is_refused_and_the_job_completes(scene: Scene
     assert scene.contents("too-late-target") == content
 
 
+def test_cancel_of_a_class_change_while_it_is_proven_says_which_objects_are_changed(
+    scene: Scene,
+) -> None:
+    content = scene.data_set("in-place")
+    with contextlib.ExitStack() as stack:
+        last = stack.enter_context(scene.gate.rule("PUT", "/in-place/", "object-5"))
+        change = {"storageClass": "GLACIER_IR"}
+        scene.world.job("in-place-job", "in-place", change, execution={"parallelism": 1})
+        wait_for("the last change to be held", lambda: last.caught)
+        listing = stack.enter_context(scene.gate.rule("GET", "prefix=in-place/"))
+        last.released.set()
+        scene.world.wait_phase("in-place-job", "Verifying")
+        wait_for("the listing that proves to be held", lambda: listing.caught)
+        scene.world.patch("migrationjobs", "in-place-job", cancel=True)
+        status = scene.world.wait_phase("in-place-job", "Cancelling")
+        assert status["message"] == "Stops; objects that are changed already are left so."
+    status = scene.world.wait_phase("in-place-job", "Cancelled")
+    first = ", ".join(sorted(content)[:3])
+    said = f"{OBJECTS} objects changed already, left so: {first} and {OBJECTS - 3} more"
+    assert said in status["residue"]
+    assert said in scene.world.wait_event("in-place-job", "Cancelled")
+    listed = scene.server.client().list_objects_v2(Bucket="data", Prefix="in-place/")["Contents"]
+    classes = [one["StorageClass"] for one in listed if ".cloudflux/" not in one["Key"]]
+    assert classes == ["GLACIER_IR"] * OBJECTS
+    assert scene.contents("in-place") == content
+    wait_for(
+        "the claim", lambda: "activeMigrationRef" not in scene.world.status("datasets", "in-place")
+    )
+
+
 # --- suspend and resume, edits
 
 

@@ -26,6 +26,8 @@ def begin_cancelling(draft: Draft) -> None:
         _cancelled(draft, "Nothing had been written.")
         return
     words = "Stops and removes what it wrote at the target; the source is untouched."
+    if draft.status.pin is not None and in_place(draft.status.pin):
+        words = "Stops; objects that are changed already are left so."
     draft.enter(Phase.CANCELLING, "Cancelling", words)
     draft.condition(ConditionType.SUCCEEDED, ConditionStatus.UNKNOWN, "Cancelling", words)
     draft.begin_step(SWEEP)
