@@ -29,6 +29,8 @@ class Told:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._marks: dict[str, dict[str, str]] = {}
+        self._noted: set[tuple[str, str, str]] = set()
+        """Being told, and not durable yet: never in the file."""
         self._lines = 0
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
@@ -43,9 +45,12 @@ class Told:
     def note(self, uid: str, slot: str, mark: str) -> None:
         """Remember in this process that it is being told."""
         self._marks.setdefault(uid, {})[slot] = mark
+        self._noted.add((uid, slot, mark))
 
     def write(self, entries: Iterable[tuple[str, str, str]]) -> None:
         """Remember over a restart that these were told. Raises OSError."""
+        entries = list(entries)
+        self._noted.difference_update(entries)
         lines = [f"{uid}\t{slot}\t{mark}\n" for uid, slot, mark in entries]
         self._lines += len(lines)
         os.write(self._descriptor, "".join(lines).encode())
@@ -68,6 +73,7 @@ class Told:
             f"{uid}\t{slot}\t{mark}\n"
             for uid, slots in self._marks.items()
             for slot, mark in slots.items()
+            if (uid, slot, mark) not in self._noted
         ]
         temporary = self._path.with_suffix(".new")
         temporary.write_text("".join(lines))

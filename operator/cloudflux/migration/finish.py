@@ -4,6 +4,7 @@ import datetime as dt
 
 from cloudflux.api import conditions
 from cloudflux.api.common import ConditionStatus
+from cloudflux.api.display import counted
 from cloudflux.api.migrationjob import Phase, RetentionPolicy
 from cloudflux.api.tasks import RetireResult, SweepResult
 from cloudflux.api.vocabulary import ConditionType
@@ -201,8 +202,8 @@ def _retired(draft: Draft, result: RetireResult) -> None:
         named = ", ".join(result.kept)
         reason = "NewObjectsAtSource"
         words = (
-            f"{result.kept_objects} objects at the source are new or changed and were kept "
-            f"({named}). Move or delete them by hand."
+            f"{counted(result.kept_objects, 'object')} new or changed at the source, kept there: "
+            f"{named}. Move or delete by hand."
         )
         status = ConditionStatus.FALSE
         draft.event(reason, words)

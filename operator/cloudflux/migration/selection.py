@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cloudflux.api.display import counted
 from cloudflux.api.tasks import PlanRequest
 from cloudflux.migration.files import read_lines
 from cloudflux.storage.interface import ObjectInfo
@@ -72,7 +73,8 @@ class Selector:
     def warnings(self) -> Iterator[str]:
         """Yield what the user should know of it."""
         if self._changed:
-            yield f"{self._changed} objects changed since they were recommended and are left"
+            objects = counted(self._changed, "object")
+            yield f"{objects} changed since the recommendation and left out"
 
     def _idle(self, info: ObjectInfo, days: int) -> bool:
         written_lately = self._request.now - info.last_modified < dt.timedelta(days=days)

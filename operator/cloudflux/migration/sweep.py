@@ -26,16 +26,17 @@ def sweep(session: Session, request: SweepRequest) -> SweepResult:
     remove_markers(session, request)
     aborted = abort_uploads(session)
     if request.keep_copies:
-        kept = _count_checkpoint(session)
+        kept = counted(_count_checkpoint(session), "copy is", "copies are")
         return SweepResult(
             removed_objects=0,
             aborted_uploads=aborted,
-            residue=f"{kept} copies are kept at {session.target.uri}, as asked.",
+            residue=f"{kept} kept at {session.target.uri}, as asked.",
         )
     removed, left = _remove_copies(session, request)
-    residue = f"{removed} copies were removed from {session.target.uri}; the source is untouched."
+    gone = counted(removed, "copy was", "copies were")
+    residue = f"{gone} removed from {session.target.uri}; the source is untouched."
     if left:
-        residue += f" {left} were changed by someone else since and are left there."
+        residue += f" {counted(left, 'was', 'were')} changed by someone else since, and left there."
     return SweepResult(removed_objects=removed, aborted_uploads=aborted, residue=residue)
 
 

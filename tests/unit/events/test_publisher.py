@@ -252,3 +252,18 @@ def test_the_local_log_holds_the_same_events_as_the_outbox(tmp_path):
     box = Box()
     publisher(tmp_path, box).saw(policy())
     assert EventLog(tmp_path).read() == [to_json(e) for e in box.events]
+
+
+def test_what_is_being_told_is_not_written_down_as_told(tmp_path: Path) -> None:
+    """A kill after the list was compacted, and before the event is durable, must not lose it."""
+    told = Told(tmp_path / "told")
+    told.note("uid", "phase", "Copying")
+    told.compact()
+    told.close()
+    assert not Told(tmp_path / "told").holds("uid", "phase", "Copying")
+    again = Told(tmp_path / "told")
+    again.note("uid", "phase", "Copying")
+    again.write([("uid", "phase", "Copying")])
+    again.compact()
+    again.close()
+    assert Told(tmp_path / "told").holds("uid", "phase", "Copying")

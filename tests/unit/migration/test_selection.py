@@ -51,7 +51,7 @@ def test_only_what_is_recommended_is_taken_and_only_in_that_version(recommended)
     assert not recommended.wants(info("other"))
     assert not recommended.wants(info("listed", version="2"))
     assert list(recommended.warnings()) == [
-        "1 objects changed since they were recommended and are left"
+        "1 object changed since the recommendation and left out"
     ]
 
 
