@@ -212,8 +212,9 @@ def _rclone(*words: str) -> list[str]:
 
 
 def _rclone_copy(source: str, target: str, size_bytes: int) -> list[str]:
-    # its best settings here, of 16, 32, 64 and 128 transfers: no listing of an empty target for
-    # each directory, no modification times, which S3 has to be asked for object by object
+    # settings that its documentation advises for many small and for few large objects: no listing
+    # of an empty target for each directory, and no modification times, which S3 has to be asked
+    # for object by object
     small = ["--transfers", "64", "--checkers", "64", "--fast-list", "--checksum", "--no-traverse"]
     large = ["--transfers", "4", "--s3-upload-concurrency", "4", "--s3-chunk-size", "16M"]
     return _rclone("copy", source, target, *(small if size_bytes < MIB else large))
