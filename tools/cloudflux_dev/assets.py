@@ -47,6 +47,8 @@ class Assets:
     etcd: Path
     kube_apiserver: Path
     kubectl: Path
+    controller_manager: Path | None = None
+    """Collects garbage and runs Jobs; nothing here needs it, and the envtest archive has none."""
 
 
 def cache_directory() -> Path:
@@ -91,7 +93,13 @@ def _assets_in(directory: Path) -> Assets:
         if on_path is None:
             raise AssetsError(f"No kubectl in {directory} nor on PATH; put one there.")
         kubectl = Path(on_path)
-    return Assets(directory / "etcd", directory / "kube-apiserver", kubectl)
+    manager = directory / "kube-controller-manager"
+    return Assets(
+        directory / "etcd",
+        directory / "kube-apiserver",
+        kubectl,
+        manager if os.access(manager, os.X_OK) else None,
+    )
 
 
 def _cached(cache: Path) -> bool:

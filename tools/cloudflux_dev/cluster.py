@@ -80,6 +80,8 @@ class ControlPlane:
             port = self._launch(programs)
             self._write_kubeconfig(port, token)
             if self._ready(port, token):
+                if programs.controller_manager is not None:
+                    self._start_controllers(programs.controller_manager)
                 return
             self.stop()
             if not self._port_was_taken() or attempt == START_ATTEMPTS:
@@ -107,7 +109,7 @@ class ControlPlane:
         self._children.clear()
 
     def running(self) -> bool:
-        """Say whether both recorded processes are alive."""
+        """Say whether all recorded processes are alive."""
         record = self.directory / "pids.json"
         if not record.exists():
             return False
@@ -151,8 +153,22 @@ class ControlPlane:
             "--endpoint-reconciler-type", "none", "--profiling=false",
         ]  # fmt: skip
         self._children = [self._spawn("etcd", etcd), self._spawn("kube-apiserver", api_server)]
-        (self.directory / "pids.json").write_text(json.dumps([c.pid for c in self._children]))
+        self._record()
         return api_port
+
+    def _start_controllers(self, program: Path) -> None:
+        keys = self.directory / "pki"
+        command = [
+            str(program), "--kubeconfig", str(self.kubeconfig), "--bind-address", "127.0.0.1",
+            "--secure-port", "0", "--leader-elect=false", "--use-service-account-credentials=false",
+            "--root-ca-file", str(keys / "ca.crt"),
+            "--service-account-private-key-file", str(keys / "sa.key"),
+        ]  # fmt: skip
+        self._children.append(self._spawn("kube-controller-manager", command))
+        self._record()
+
+    def _record(self) -> None:
+        (self.directory / "pids.json").write_text(json.dumps([c.pid for c in self._children]))
 
     def _spawn(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
         with (self.directory / f"{name}.log").open("wb") as log:
