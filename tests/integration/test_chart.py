@@ -154,6 +154,15 @@ def test_settings_reach_the_operator() -> None:
     assert parsed.service_account == "cloudflux:cloudflux-operator"
 
 
+def test_rules_and_dashboards_are_installed_where_they_are_wanted() -> None:
+    kinds = {item["kind"] for item in rendered()}
+    assert "PrometheusRule" not in kinds
+    rules = rendered("--set", "prometheusRule.enabled=true", "--set", "prometheusRule.labels.a=b")
+    made = of_kind(rules, "PrometheusRule")
+    assert made["spec"] == yaml.safe_load((chart.CHART / "files" / "rules.yaml").read_text())
+    assert made["metadata"]["labels"]["a"] == "b"
+
+
 def test_uninstalling_leaves_crds_and_state() -> None:
     items = rendered("--set", "state.persistence.enabled=true")
     kept = {

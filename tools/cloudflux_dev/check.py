@@ -60,6 +60,9 @@ def get_parts() -> bool:
         return False
     for line in parts.get_all(parts.NEEDED_BY_TESTS):
         print(f"not to be had, so its tests are skipped: {line}", file=sys.stderr)
+    for name in parts.SYSTEM_PROGRAMS:
+        if missing := parts.why_system_missing(name):
+            print(f"so its tests are skipped: {missing}", file=sys.stderr)
     return True
 
 

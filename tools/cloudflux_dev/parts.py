@@ -141,6 +141,16 @@ NEEDED_BY_TESTS = (
     "helm",
 )
 
+SYSTEM_PROGRAMS = {"promtool": "prometheus", "prometheus": "prometheus"}
+"""Programs that come with the system, and the package of Debian and Ubuntu that holds each."""
+
+
+def why_system_missing(name: str) -> str:
+    """One line for a test that is skipped for want of one of SYSTEM_PROGRAMS; empty: it is here."""
+    if shutil.which(name) is not None:
+        return ""
+    return f"{name} is not installed: on Debian and Ubuntu, apt install {SYSTEM_PROGRAMS[name]}"
+
 
 def find(name: str) -> Path | None:
     """The program where it is installed; None when it has to be got first."""
