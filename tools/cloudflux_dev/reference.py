@@ -1,6 +1,6 @@
 """`python -m cloudflux_dev.reference [--check]`: write the pages that tell what the code says.
 
-They are the settings' page and the chart's README.
+They are the settings' page, the chart's README and its dashboards.
 """
 
 import sys
@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from cloudflux.settings import Settings
-from cloudflux_dev import chart
+from cloudflux_dev import chart, dashboards
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "settings.md"
 HEAD = """<!-- Generated from operator/cloudflux/settings.py by `make crds`; do not edit. -->
@@ -62,12 +62,17 @@ def _default(value: Any) -> str:
 PAGES: Mapping[Path, Callable[[], str]] = {PAGE: settings_page, chart.README: chart.readme}
 
 
+def pages() -> dict[Path, str]:
+    """Return every page and dashboard by its path."""
+    return {**{path: page() for path, page in PAGES.items()}, **dashboards.files()}
+
+
 def main(arguments: list[str]) -> int:
     """Write the pages, or with --check say which are out of date."""
     stale = {
         path: wanted
-        for path, page in PAGES.items()
-        if (wanted := page()) != (path.read_text() if path.exists() else "")
+        for path, wanted in pages().items()
+        if wanted != (path.read_text() if path.exists() else "")
     }
     if "--check" in arguments:
         for path in stale:
