@@ -80,8 +80,8 @@ def _add_sums(series: Series, labels: Labels, status: Mapping[str, Any]) -> None
         series["dataset_savings_possible_per_month"][*labels, currency] += saved
     access = status.get("access")
     if access is not None:
-        series["dataset_reads"][*labels, "7d"] += access["reads7d"]
-        series["dataset_reads"][*labels, "30d"] += access["reads30d"]
+        series["dataset_reads"][*labels, "7d"] += access["reads7D"]
+        series["dataset_reads"][*labels, "30d"] += access["reads30D"]
 
 
 def _add_state(series: Series, labels: Labels, status: Mapping[str, Any]) -> None:
@@ -94,7 +94,7 @@ def _add_state(series: Series, labels: Labels, status: Mapping[str, Any]) -> Non
     forecast, access = status.get("forecast"), status.get("access")
     if forecast is not None:
         for window in ("7d", "30d"):
-            series["dataset_forecast_reads"][*labels, window] = forecast[f"reads{window}"]
+            series["dataset_forecast_reads"][*labels, window] = forecast[f"reads{window.upper()}"]
         for bound in ("low", "high"):
             series["dataset_forecast_bound_reads"][*labels, bound] = forecast[bound]
     if access is not None:

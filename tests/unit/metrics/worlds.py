@@ -4,7 +4,9 @@ from collections import Counter
 from types import SimpleNamespace as Fake
 from typing import Any
 
+from cloudflux.api.dataset import DataSetStatus
 from cloudflux.handlers.cache import Cache
+from cloudflux.handlers.resources import dump
 from cloudflux.handlers.tally import Tally
 from cloudflux.settings import Settings
 
@@ -46,7 +48,7 @@ class World:
             "currency": "USD",
             "inventory": {"objects": 1, "bytes": size_bytes, "scannedAt": AT},
             "tiers": [
-                {"tier": "Hot", "objects": 1, "bytes": size_bytes, "monthlyCost": "2.50"}
+                {"tier": "Hot", "storageClass": "HOT", "objects": 1, "bytes": size_bytes, "monthlyCost": "2.50"}
             ],
             "savingsPerMonth": "1.25",
             "temperature": "Cold",
@@ -55,7 +57,8 @@ class World:
                          "model": "random-forest-40 (trained 2026-11-20)"},
             "conditions": [condition("Ready"), condition("AccessHistoryFresh")],
         }  # fmt: skip
-        self.put("DataSet", name, {}, **{**known, **status})
+        model = DataSetStatus.model_validate({**known, **status})
+        self.put("DataSet", name, {}, **dump(model))
 
     def sample(self, collector: Any) -> dict[tuple[str, tuple[str, ...]], float]:
         """Every series: name and values of labels in the order of the declaration."""
@@ -67,4 +70,4 @@ class World:
 
 
 def condition(kind: str, status: str = "True", reason: str = "-") -> dict[str, Any]:
-    return {"type": kind, "status": status, "reason": reason}
+    return {"type": kind, "status": status, "reason": reason, "lastTransitionTime": AT}
