@@ -48,7 +48,8 @@ class World:
             "currency": "USD",
             "inventory": {"objects": 1, "bytes": size_bytes, "scannedAt": AT},
             "tiers": [
-                {"tier": "Hot", "storageClass": "HOT", "objects": 1, "bytes": size_bytes, "monthlyCost": "2.50"}
+                {"tier": "Hot", "storageClass": "HOT", "objects": 1, "bytes": size_bytes,
+                 "monthlyCost": "2.50"}
             ],
             "savingsPerMonth": "1.25",
             "temperature": "Cold",
