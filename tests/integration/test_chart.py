@@ -161,6 +161,16 @@ def test_rules_and_dashboards_are_installed_where_they_are_wanted() -> None:
     made = of_kind(rules, "PrometheusRule")
     assert made["spec"] == yaml.safe_load((chart.CHART / "files" / "rules.yaml").read_text())
     assert made["metadata"]["labels"]["a"] == "b"
+    boards = [
+        item
+        for item in rendered("--set", "dashboards.enabled=true")
+        if item["metadata"].get("labels", {}).get("grafana_dashboard") == "1"
+    ]
+    shown = {name: text for board in boards for name, text in board["data"].items()}
+    assert shown == {
+        path.name: path.read_text() for path in (chart.CHART / "dashboards").glob("*.json")
+    }
+    assert len(shown) == len(boards) == 5
 
 
 def test_uninstalling_leaves_crds_and_state() -> None:
