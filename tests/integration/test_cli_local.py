@@ -64,7 +64,7 @@ def test_plan_without_tiers_says_why_nothing_should_move(storage: Path) -> None:
 
 def test_plan_of_nothing_says_what_to_do(tmp_path: Path) -> None:
     assert "name one that exists" in run("plan", str(tmp_path / "absent"), status=1)
-    assert "s3://bucket/prefix" in run("plan", "gs://bucket", status=1)
+    assert "s3://bucket/prefix" in run("plan", "ftp://bucket", status=1)
 
 
 def test_plan_with_an_unknown_tier_says_how_to_write_it(storage: Path) -> None:

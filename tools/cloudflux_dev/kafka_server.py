@@ -219,7 +219,8 @@ class KafkaServer:
         properties.write_text("".join(f"{k}={v}\n" for k, v in self._properties().items()))
         identity = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         command = [
-            *self._java, "kafka.tools.StorageTool", "format", "-t", identity,
+            *self._java, "kafka.tools.StorageTool", "format",
+            f"--cluster-id={identity}",  # one word: an identity may begin with a dash
             "-c", str(properties), "--ignore-formatted",
             "--add-scram", f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]",
         ]  # fmt: skip
