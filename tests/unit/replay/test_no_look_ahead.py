@@ -18,10 +18,11 @@ class World:
     def __init__(self, seed=3, objects=100):
         random = np.random.default_rng(seed)
         self.ids = np.array([f"plug-{n // 5}-{n % 5}.zip" for n in range(objects)])
-        self.born = np.where(random.random(objects) < 0.6, 0, random.integers(0, UNTIL, objects))
+        self.born = np.where(random.random(objects) < 0.3, 0, random.integers(0, UNTIL, objects))
         self.size = np.where(random.random(objects) < 0.1, np.nan, 1e8)
-        dies = self.born + random.exponential(70, objects)
-        rate = random.gamma(0.8, 0.5, objects)
+        # what dies does so for good: clear enough a case for a rule to be let decide
+        dies = self.born + random.exponential(40, objects)
+        rate = random.gamma(2.0, 0.5, objects)
         reads = random.poisson(rate[:, None], (objects, UNTIL + 1))
         row, day = np.nonzero(reads)
         real = (day >= self.born[row]) & (day < dies[row])
