@@ -175,6 +175,8 @@ class ControlPlane:
             return subprocess.Popen(
                 command,
                 cwd=self.directory,
+                # a fifth less CPU for a few hundred MB: these servers live for minutes
+                env={"GOGC": "400", **os.environ},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

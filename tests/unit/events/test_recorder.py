@@ -111,3 +111,25 @@ async def test_a_reason_outside_the_vocabulary_is_not_written() -> None:
     recorder.event(DATA_SET, "Whatever", "x")
     assert recorder.dropped == 1
     await written(recorder)
+
+
+async def test_what_a_thousand_jobs_tell_at_once_is_written_several_at_a_time() -> None:
+    class SlowApi(Api):
+        under_way, most = 0, 0
+
+        async def create_event(self, event: dict[str, Any]) -> None:
+            self.under_way += 1
+            self.most = max(self.most, self.under_way)
+            await asyncio.sleep(0)
+            self.under_way -= 1
+            self.created.append(event)
+
+    api = SlowApi()
+    recorder = Recorder(api)
+    for number in range(1000):
+        job = {**DATA_SET, "metadata": {**DATA_SET["metadata"], "uid": f"job-{number}"}}
+        for reason in ("Planned", "Copying", "Verified", "Switched", "Completed"):
+            recorder.event(job, reason, f"of job {number}")
+    await written(recorder)
+    assert (len(api.created), recorder.dropped) == (5000, 0)
+    assert api.most > 1
