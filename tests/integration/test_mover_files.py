@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -147,13 +148,36 @@ def test_damage_between_proof_and_switch_stops_the_switch(place: Place) -> None:
     assert not (old / ".cloudflux").exists()
 
 
+def test_a_kill_before_the_first_record_leaves_no_half_written_copy(place: Place) -> None:
+    old, new, move = place
+    contents = fill(old, 6)
+    move.plan()
+    half = new / "part-0" / ".cloudflux-tmp-8d2ea5a6-5d19-4c7e-9b81-04e96e518703"
+
+    def die(name: str) -> None:
+        if name == "copy.object.before":
+            half.parent.mkdir(parents=True, exist_ok=True)
+            half.write_bytes(b"half")
+            raise Killed
+
+    move.context.on_point = die
+    with pytest.raises(Killed):
+        move.copy()
+    move.context.on_point = lambda _name: None
+    move.copy()
+    assert not half.exists()
+    assert contents_of(new) == contents
+
+
 def test_what_appears_changes_and_goes_while_copying_is_followed(place: Place) -> None:
     old, new, move = place
     keys = list(fill(old, 9))
     move.plan()
 
+    once = threading.Lock()  # several threads copy; never given back
+
     def meddle(name: str) -> None:
-        if name == "copy.checkpointed" and not (old / "new.bin").exists():
+        if name == "copy.checkpointed" and once.acquire(blocking=False):
             (old / "new.bin").write_bytes(b"new")
             (old / keys[0]).write_bytes(b"changed")
             (old / keys[1]).unlink()

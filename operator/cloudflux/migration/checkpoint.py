@@ -76,6 +76,8 @@ class Checkpoint:
         """(source version, upload id) of large objects that were begun, by key."""
         self.skipped: dict[str, str] = {}
         """Reasons of objects that were left as they are, by key."""
+        self.begun_before = path.exists()
+        """Whether an earlier run, which may have been killed at once, had opened it."""
         path.parent.mkdir(parents=True, exist_ok=True)
         for record in read_lines(path):
             self._apply(record)

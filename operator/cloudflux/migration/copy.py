@@ -46,9 +46,7 @@ def copy_objects(
     """
     session.target.check()
     with Checkpoint(session.files.checkpoint) as checkpoint:
-        if (
-            checkpoint.moved or checkpoint.uploads
-        ):  # begun before: what a kill left half written would stay for ever
+        if checkpoint.begun_before:  # what a kill left half written would stay for ever
             abort_uploads(session, but={upload for _, upload in checkpoint.uploads.values()})
         tally = Tally(session.context, objects, size_bytes)
         for moved in checkpoint.moved.values():

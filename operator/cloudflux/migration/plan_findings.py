@@ -80,8 +80,10 @@ def unprotected(session: Session, request: JobTask) -> tuple[str, ...]:
 def _occupied(session: Session) -> tuple[str, ...]:
     """Name objects at the target that the source does not have: they would become its data."""
     wanted = {row["key"] for row in read_lines(session.files.plan_list)}
-    with Checkpoint(session.files.checkpoint) as checkpoint:
-        ours = set(checkpoint.moved)
+    ours: set[str] = set()
+    if session.files.checkpoint.exists():  # opening it would say that copying was begun
+        with Checkpoint(session.files.checkpoint) as checkpoint:
+            ours = set(checkpoint.moved)
     findings = Findings()
     for info in session.target.list():
         if info.key not in ours and encode_key(info.key) not in wanted:
