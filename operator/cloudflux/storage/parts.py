@@ -23,8 +23,11 @@ def part_bytes(size_bytes: int, least_bytes: int, max_parts: int) -> int:
 
 def read_exactly(stream: BinaryIO, length: int) -> bytes:
     """Read `length` bytes, less only at the end of the stream."""
-    chunks = []
-    missing = length
+    first = stream.read(length)
+    if len(first) == length or not first:
+        return first  # as it came: a large part is not copied
+    chunks = [first]
+    missing = length - len(first)
     while missing and (chunk := stream.read(missing)):
         chunks.append(chunk)
         missing -= len(chunk)

@@ -16,7 +16,7 @@ from cloudflux.errors import (
 )
 from cloudflux.storage import s3_attributes as attributes
 from cloudflux.storage import s3_classes, s3_multipart
-from cloudflux.storage.digests import Digests, Whole, compare, digest_bytes, hex_to_base64
+from cloudflux.storage.digests import compare, hex_to_base64
 from cloudflux.storage.http_client import Response
 from cloudflux.storage.interface import (
     CONTROL_PREFIX,
@@ -28,6 +28,7 @@ from cloudflux.storage.interface import (
     Written,
 )
 from cloudflux.storage.keys import key_bytes, printable
+from cloudflux.storage.parts import read_whole
 from cloudflux.storage.s3_client import split_uri, wire_for
 from cloudflux.storage.s3_errors import Body
 from cloudflux.storage.s3_listing import Page
@@ -389,19 +390,8 @@ class S3Store:
         sha256: str | None,
     ) -> tuple[Answer, Mapping[str, str]]:
         verifies = self._verifies_checksums()
-        names = {CRC} | (set() if verifies else {"md5"}) | ({"sha256"} if sha256 else set())
-        if isinstance(stream, Whole) and stream.tell() == 0:
-            body, digests = stream.data, dict(stream.digests)
-            missing = names - digests.keys()
-            digests |= digest_bytes(body, missing) if missing else {}
-        else:
-            body = s3_multipart.read_exactly(stream, size_bytes + 1)
-            digests = dict(digest_bytes(body, names))
-        counted = Digests(())
-        counted.size_bytes = len(body)
-        s3_multipart.require_announced(name, counted, size_bytes, None)
-        if sha256 is not None:
-            compare({"sha256": sha256}, digests, printable(name))
+        names = {CRC} | (set() if verifies else {"md5"})
+        body, digests = read_whole(name, stream, size_bytes, sha256, names)
         checks = {
             f"x-amz-checksum-{CRC}": hex_to_base64(digests[CRC]),
             "x-amz-sdk-checksum-algorithm": CRC.upper(),

@@ -1,6 +1,5 @@
 """Multipart uploads and multipart copies: parts in parallel, bounded memory, no orphans."""
 
-import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +9,7 @@ from typing import BinaryIO
 from xml.sax.saxutils import escape
 
 from cloudflux.errors import CloudFluxError, IntegrityError, ObjectNotFound, PreconditionFailed
+from cloudflux.storage import parts as common
 from cloudflux.storage.digests import (
     Digests,
     base64_to_hex,
@@ -21,11 +21,11 @@ from cloudflux.storage.digests import (
 )
 from cloudflux.storage.interface import Pieces
 from cloudflux.storage.keys import printable
+from cloudflux.storage.parts import MIB
 from cloudflux.storage.s3_attributes import unquote_etag
 from cloudflux.storage.s3_sign import quote_path
 from cloudflux.storage.s3_wire import Answer, Wire, parse_xml
 
-MIB = 1 << 20
 PART_BYTES = 8 * MIB
 COPY_PART_BYTES = 512 * MIB
 MAX_PARTS = 10_000
@@ -63,8 +63,7 @@ class Upload:
 
 def part_bytes(size_bytes: int, least_bytes: int) -> int:
     """Part size, in whole MiB, so that the object fits into the permitted number of parts."""
-    needed = math.ceil(size_bytes / MAX_PARTS)
-    return max(least_bytes, math.ceil(needed / MIB) * MIB)
+    return common.part_bytes(size_bytes, least_bytes, MAX_PARTS)
 
 
 def upload_stream(
@@ -75,13 +74,12 @@ def upload_stream(
     length = part_bytes(size_bytes, PART_BYTES)
 
     def bodies() -> Iterator[Callable[[], bytes]]:
-        while body := read_exactly(stream, length):
-            digests.update(body)
+        for body in common.read_parts(stream, length, digests):
             yield lambda body=body: body  # type: ignore[misc]
 
     with _begun(upload) as (upload_id, _):
         parts = _send_parts(upload, upload_id, bodies(), length)
-        require_announced(upload.name, digests, size_bytes, sha256)
+        common.require_announced(upload.name, digests, size_bytes, sha256)
         return _complete(upload, upload_id, parts), digests.hex()
 
 
@@ -153,30 +151,6 @@ def copy(
             work = [pool.submit(part, n + 1, upload_id) for n in range(len(starts))]
             parts = [future.result() for future in work]
         return _complete(upload, upload_id, parts, with_checksum=False)
-
-
-def require_announced(key: str, digests: Digests, size_bytes: int, sha256: str | None) -> None:
-    """Raise IntegrityError when a stream was not the one announced."""
-    if digests.size_bytes != size_bytes:
-        raise IntegrityError(
-            f"{printable(key)}: {digests.size_bytes} bytes came instead of {size_bytes}; "
-            "the source changed while it was read, or broke off"
-        )
-    if sha256 is not None and digests.hex()["sha256"] != sha256:
-        raise IntegrityError(f"{printable(key)}: the bytes are not those expected (sha256)")
-
-
-def read_exactly(stream: BinaryIO, length: int) -> bytes:
-    """Read `length` bytes, less only at the end of the stream."""
-    first = stream.read(length)
-    if len(first) == length or not first:
-        return first
-    chunks = [first]
-    missing = length - len(first)
-    while missing and (chunk := stream.read(missing)):
-        chunks.append(chunk)
-        missing -= len(chunk)
-    return b"".join(chunks)
 
 
 class _begun:  # noqa: N801  (reads as a word where it is used)
