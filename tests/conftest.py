@@ -11,6 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.servers import (  # noqa: F401  (fixtures)
+    azurite,
+    fakegcs,
+    gcs_stub,
+    minio,
+    moto,
+    toxiproxy,
+    versitygw,
+)
 
 from cloudflux_dev.cluster import ControlPlane
 from cloudflux_dev.kubeapi import KubeApi

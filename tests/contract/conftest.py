@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.servers import azure_ref, gcs_ref, s3_ref
 
-from cloudflux.api.tasks import AzureCredentials, Credentials, GcsCredentials, StoreRef
+from cloudflux.api.tasks import StoreRef
 from cloudflux.cli.local import store_ref
 from cloudflux.storage.azure import AzureStore
 from cloudflux.storage.gcs import GcsStore
@@ -14,83 +15,14 @@ from cloudflux.storage.interface import Store
 from cloudflux.storage.memory import MemoryStore
 from cloudflux.storage.registry import open_store
 from cloudflux.storage.s3 import S3Store
-from cloudflux_dev import parts
-from cloudflux_dev.cloudservers import AzureServer, GcsServer, start_azurite, start_fakegcs
-from cloudflux_dev.gcsstub import GcsStub, start_gcs_stub
-from cloudflux_dev.s3servers import S3Server, start_minio, start_moto, start_versitygw
+from cloudflux_dev.cloudservers import AzureServer, GcsServer
+from cloudflux_dev.gcsstub import GcsStub
+from cloudflux_dev.s3servers import S3Server
 
 from .expected import EXPECTED_FAILURES
 from .rigs import Rig
 
 _NUMBERS = itertools.count()
-
-
-@pytest.fixture(scope="session")
-def moto() -> Iterator[S3Server]:
-    with start_moto() as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def versitygw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    needed("versitygw")
-    with start_versitygw(tmp_path_factory.mktemp("versitygw")) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    needed("minio")
-    with start_minio(tmp_path_factory.mktemp("minio")) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureServer]:
-    needed("azurite-blob")
-    with start_azurite(tmp_path_factory.mktemp("azurite")) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def gcs_stub() -> Iterator[GcsStub]:
-    with start_gcs_stub() as stub:
-        yield stub
-
-
-@pytest.fixture(scope="session")
-def fakegcs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GcsServer]:
-    needed("fake-gcs-server")
-    with start_fakegcs(tmp_path_factory.mktemp("fakegcs")) as server:
-        yield server
-
-
-def needed(name: str) -> None:
-    if parts.find(name) is None:
-        pytest.skip(parts.why_missing(name))
-
-
-def gcs_ref(server: GcsServer, uri: str) -> StoreRef:
-    return StoreRef(uri=uri, endpoint=server.endpoint, credentials=GcsCredentials())
-
-
-def azure_ref(server: AzureServer, uri: str) -> StoreRef:
-    return StoreRef(
-        uri=uri,
-        endpoint=server.endpoint,
-        credentials=AzureCredentials(account=server.account, account_key=server.account_key),
-    )
-
-
-def s3_ref(server: S3Server, uri: str) -> StoreRef:
-    return StoreRef(
-        uri=uri,
-        endpoint=server.endpoint,
-        region=server.region,
-        credentials=Credentials(
-            access_key_id=server.access_key_id, secret_access_key=server.secret_access_key
-        ),
-    )
 
 
 def _s3_rig(server: S3Server, name: str, **declared: object) -> Rig:

@@ -9,6 +9,7 @@ import pytest
 from azure.core.exceptions import ServiceRequestError
 from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.storage.blob import StandardBlobTier
+from tests.servers import azure_ref
 
 from cloudflux.errors import (
     ContainerNotFound,
@@ -26,7 +27,6 @@ from cloudflux.storage.registry import open_store
 from cloudflux.storage.retry import Backoff, Retrier
 from cloudflux_dev.cloudservers import AzureServer
 
-from .conftest import azure_ref
 from .rigs import Rig
 
 BIG = 2 * (8 << 20) + 5

@@ -7,26 +7,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from tests.servers import azure_ref, gcs_ref, s3_ref
 
 from cloudflux.api.tasks import StoreRef
 from cloudflux.errors import Unavailable
 from cloudflux.storage.interface import Store
 from cloudflux.storage.registry import open_store
-from cloudflux_dev.cloudservers import AzureServer, GcsServer, Toxiproxy, start_toxiproxy
+from cloudflux_dev.cloudservers import AzureServer, GcsServer, Toxiproxy
 from cloudflux_dev.s3servers import S3Server
-
-from .conftest import azure_ref, gcs_ref, needed, s3_ref
 
 SIZE = 6 << 20
 DATA = os.urandom(SIZE)
 _NUMBERS = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def toxiproxy() -> Iterator[Toxiproxy]:
-    needed("toxiproxy-server")
-    with start_toxiproxy() as server:
-        yield server
 
 
 @pytest.fixture(params=["minio", "azurite", "fakegcs"])

@@ -2,20 +2,19 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 from tests.integration.moving import FakeContext, Killed, Move, contents_of, file_ref
+from tests.servers import azure_ref, gcs_ref, s3_ref
 
 from cloudflux.api.dataset import Writers
-from cloudflux.api.tasks import AzureCredentials, Credentials, GcsCredentials, StoreRef
-from cloudflux_dev import parts
-from cloudflux_dev.cloudservers import AzureServer, GcsServer, start_azurite, start_fakegcs
-from cloudflux_dev.gcsstub import start_gcs_stub
-from cloudflux_dev.s3servers import S3Server, start_minio
+from cloudflux.api.tasks import StoreRef
+from cloudflux_dev.cloudservers import AzureServer, GcsServer
+from cloudflux_dev.gcsstub import GcsStub
+from cloudflux_dev.s3servers import S3Server
 
 EXPIRES = "Thu, 01 Jan 1970 00:00:00 GMT"
 HEADERS = {"ContentType": "text/x-test", "CacheControl": "max-age=60", "Expires": EXPIRES}
@@ -34,32 +33,6 @@ def digested(contents: dict[str, bytes]) -> Digested:
     return {key: hashlib.sha256(data).hexdigest() for key, data in contents.items()}
 
 
-@pytest.fixture(scope="module")
-def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    need("minio")
-    with start_minio(tmp_path_factory.mktemp("minio")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureServer]:
-    need("azurite-blob")
-    with start_azurite(tmp_path_factory.mktemp("azurite")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def fakegcs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GcsServer]:
-    need("fake-gcs-server")
-    with start_fakegcs(tmp_path_factory.mktemp("fakegcs")) as server:
-        yield server
-
-
-def need(name: str) -> None:
-    if parts.find(name) is None:
-        pytest.skip(parts.why_missing(name))
-
-
 @pytest.fixture
 def at_minio(minio: S3Server) -> StoreRef:
     client = minio.client()
@@ -68,36 +41,20 @@ def at_minio(minio: S3Server) -> StoreRef:
         client.put_object(
             Bucket="source", Key=f"data/{key}", Body=data, Metadata={"owner": "anna"}, **HEADERS
         )
-    yield StoreRef(
-        uri="s3://source/data",
-        endpoint=minio.endpoint,
-        region=minio.region,
-        credentials=Credentials(
-            access_key_id=minio.access_key_id,
-            secret_access_key=SecretStr(minio.secret_access_key),
-        ),
-    )
+    yield s3_ref(minio, "s3://source/data")
     for entry in client.list_objects_v2(Bucket="source").get("Contents", ()):
         client.delete_object(Bucket="source", Key=entry["Key"])
     client.delete_bucket(Bucket="source")
 
 
-def azure_ref(server: AzureServer, container: str) -> StoreRef:
+def new_container(server: AzureServer, container: str) -> StoreRef:
     server.client().create_container(container)
-    return StoreRef(
-        uri=f"az://{container}/deep/data",
-        endpoint=server.endpoint,
-        credentials=AzureCredentials(
-            account=server.account, account_key=SecretStr(server.account_key)
-        ),
-    )
+    return azure_ref(server, f"az://{container}/deep/data")
 
 
-def gcs_ref(server: GcsServer, bucket: str) -> StoreRef:
+def new_bucket(server: GcsServer, bucket: str) -> StoreRef:
     server.client().create_bucket(bucket)
-    return StoreRef(
-        uri=f"gs://{bucket}/data", endpoint=server.endpoint, credentials=GcsCredentials()
-    )
+    return gcs_ref(server, f"gs://{bucket}/data")
 
 
 def in_minio(server: S3Server) -> Digested:
@@ -145,8 +102,8 @@ def moved(state: Path, source: StoreRef, target: StoreRef, read: Callable[[], Di
 def test_a_data_set_goes_around_all_stores_and_comes_home_byte_by_byte(
     at_minio: StoreRef, minio: S3Server, azurite: AzureServer, fakegcs: GcsServer, tmp_path: Path
 ) -> None:
-    azure = azure_ref(azurite, "around")
-    google = gcs_ref(fakegcs, "around-bucket")
+    azure = new_container(azurite, "around")
+    google = new_bucket(fakegcs, "around-bucket")
     state = tmp_path / "state"
     moved(state, at_minio, azure, lambda: in_azurite(azurite, "around"))
     assert in_minio(minio) == {}
@@ -158,21 +115,20 @@ def test_a_data_set_goes_around_all_stores_and_comes_home_byte_by_byte(
 
 
 def test_metadata_headers_and_tags_travel_through_azure_to_google(
-    at_minio: StoreRef, minio: S3Server, azurite: AzureServer, tmp_path: Path
+    at_minio: StoreRef, minio: S3Server, azurite: AzureServer, gcs_stub: GcsStub, tmp_path: Path
 ) -> None:
     minio.client().put_object_tagging(
         Bucket="source",
         Key="data/Case",
         Tagging={"TagSet": [{"Key": "project", "Value": "sea + air"}]},
     )
-    azure = azure_ref(azurite, "travel")
-    with start_gcs_stub() as stub:
-        google = gcs_ref(GcsServer(stub.endpoint, 0), "travel-bucket")
-        for source, target in ((at_minio, azure), (azure, google)):
-            move = Move(tmp_path / "state", source, target, uid=f"to-{target.uri}")
-            assert move.plan().problems == ()
-            move.until_switched()
-        found = stub.find("travel-bucket", "data/Case").resource
+    azure = new_container(azurite, "travel")
+    google = new_bucket(GcsServer(gcs_stub.endpoint, 0), "travel-bucket")
+    for source, target in ((at_minio, azure), (azure, google)):
+        move = Move(tmp_path / "state", source, target, uid=f"to-{target.uri}")
+        assert move.plan().problems == ()
+        move.until_switched()
+    found = gcs_stub.find("travel-bucket", "data/Case").resource
     blob = azurite.client().get_blob_client("travel", "deep/data/Case").get_blob_properties()
     assert (blob.content_settings.content_type, blob.content_settings.cache_control) == (
         "text/x-test",
@@ -190,7 +146,7 @@ def test_tags_that_a_target_drops_fail_the_object_and_keep_the_source(
     minio.client().put_object_tagging(
         Bucket="source", Key="data/Case", Tagging={"TagSet": [{"Key": "a", "Value": "b"}]}
     )
-    move = Move(tmp_path / "state", at_minio, gcs_ref(fakegcs, "tagged-bucket"))
+    move = Move(tmp_path / "state", at_minio, new_bucket(fakegcs, "tagged-bucket"))
     move.plan()
     with pytest.raises(Exception, match=r"Case: the server wrote it but dropped its tags"):
         move.copy()
@@ -201,14 +157,14 @@ def test_keys_that_a_target_can_not_keep_block_the_plan(
     at_minio: StoreRef, minio: S3Server, azurite: AzureServer, tmp_path: Path
 ) -> None:
     minio.client().put_object(Bucket="source", Key="data/dot./x", Body=b"")
-    planned = Move(tmp_path / "state", at_minio, azure_ref(azurite, "blocked")).plan()
+    planned = Move(tmp_path / "state", at_minio, new_container(azurite, "blocked")).plan()
     assert any("dot./x has a segment that ends with ." in text for text in planned.problems)
 
 
 def test_tiers_of_azure_change_in_place_only_beside_quiet_writers(
     azurite: AzureServer, tmp_path: Path
 ) -> None:
-    ref = azure_ref(azurite, "tiers")
+    ref = new_container(azurite, "tiers")
     container = azurite.client().get_container_client("tiers")
     for key, data in CONTENTS.items():
         container.upload_blob(f"deep/data/{key}", data, length=len(data))
@@ -223,15 +179,14 @@ def test_tiers_of_azure_change_in_place_only_beside_quiet_writers(
     assert in_azurite(azurite, "tiers") == digested(CONTENTS)
 
 
-def test_classes_of_google_change_in_place(tmp_path: Path) -> None:
-    with start_gcs_stub() as stub:
-        ref = gcs_ref(GcsServer(stub.endpoint, 0), "classes")
-        for key, data in CONTENTS.items():
-            stub.insert("classes", {"name": f"data/{key}", "metadata": {"a": "1"}}, data, {})
-        fields: dict[str, Any] = {"target_class": "COLDLINE", "writers": Writers.ACTIVE}
-        move = Move(tmp_path / "state", ref, ref, fields)
-        assert move.plan().problems == ()
-        assert move.until_switched().matched == len(CONTENTS)
-        found = stub.objects("classes")
-        assert {one.resource["storageClass"] for one in found.values()} == {"COLDLINE"}
-        assert {json.dumps(one.resource["metadata"]) for one in found.values()} == {'{"a": "1"}'}
+def test_classes_of_google_change_in_place(gcs_stub: GcsStub, tmp_path: Path) -> None:
+    ref = new_bucket(GcsServer(gcs_stub.endpoint, 0), "classes")
+    for key, data in CONTENTS.items():
+        gcs_stub.insert("classes", {"name": f"data/{key}", "metadata": {"a": "1"}}, data, {})
+    fields: dict[str, Any] = {"target_class": "COLDLINE", "writers": Writers.ACTIVE}
+    move = Move(tmp_path / "state", ref, ref, fields)
+    assert move.plan().problems == ()
+    assert move.until_switched().matched == len(CONTENTS)
+    found = gcs_stub.objects("classes")
+    assert {one.resource["storageClass"] for one in found.values()} == {"COLDLINE"}
+    assert {json.dumps(one.resource["metadata"]) for one in found.values()} == {'{"a": "1"}'}
