@@ -10,8 +10,8 @@ from cloudflux.storage import s3_multipart
 from cloudflux.storage.digests import compare
 from cloudflux.storage.interface import ObjectInfo
 from cloudflux.storage.keys import printable
-from cloudflux.storage.s3_sign import quote_path
-from cloudflux.storage.s3_wire import Wire
+from cloudflux.storage.s3_bucket import Bucket
+from cloudflux.storage.s3_uploads import Upload
 
 _OTHER_VERSION = "00000000000000000000000000000000"
 
@@ -20,8 +20,7 @@ _OTHER_VERSION = "00000000000000000000000000000000"
 class Source:
     """The object as it was found."""
 
-    wire: Wire
-    bucket: str
+    bucket: Bucket
     name: str
     info: ObjectInfo
     headers: Mapping[str, str]
@@ -60,13 +59,12 @@ def copy_onto_itself(
 
 
 def _copy_whole(source: Source, target: str, condition: Mapping[str, str]) -> str:
-    answer = source.wire.call(
+    answer = source.bucket.call(
         "CopyObject",
         "PUT",
-        source.bucket,
         source.name,
         headers={
-            "x-amz-copy-source": f"/{source.bucket}/{quote_path(source.name)}",
+            "x-amz-copy-source": source.bucket.copy_source(source.name),
             "x-amz-copy-source-if-match": f'"{source.info.version}"',
             "x-amz-metadata-directive": "COPY",
             "x-amz-tagging-directive": "COPY",
@@ -91,8 +89,7 @@ def _copy_whole(source: Source, target: str, condition: Mapping[str, str]) -> st
 
 
 def _copy_in_parts(source: Source, target: str, condition: Mapping[str, str]) -> str:
-    upload = s3_multipart.Upload(
-        source.wire,
+    upload = Upload(
         source.bucket,
         source.name,
         headers={
@@ -103,9 +100,8 @@ def _copy_in_parts(source: Source, target: str, condition: Mapping[str, str]) ->
         verifies=True,
     )
     info = source.info
-    answer = s3_multipart.copy(
-        upload, source.bucket, source.name, info.size_bytes, version=info.version
-    )
+    where = source.bucket.copy_source(source.name)
+    answer = s3_multipart.copy(upload, where, info.size_bytes, version=info.version)
     return attributes.unquote_etag(answer.headers["etag"])
 
 
@@ -124,24 +120,23 @@ def require_changed(before: ObjectInfo, after: ObjectInfo, target: str) -> None:
     compare(before.checksums, after.checksums, printable(after.key))
 
 
-def measure_conditions(wire: Wire, bucket: str, name: str) -> tuple[bool, bool]:
+def measure_conditions(bucket: Bucket, name: str) -> tuple[bool, bool]:
     """Whether copies of a scratch object onto itself on wrong (source, target) are refused."""
     return (
-        _refuses(wire, bucket, name, {"x-amz-copy-source-if-match": f'"{_OTHER_VERSION}"'}),
-        _refuses(wire, bucket, name, {"if-match": f'"{_OTHER_VERSION}"'}),
+        _refuses(bucket, name, {"x-amz-copy-source-if-match": f'"{_OTHER_VERSION}"'}),
+        _refuses(bucket, name, {"if-match": f'"{_OTHER_VERSION}"'}),
     )
 
 
-def _refuses(wire: Wire, bucket: str, name: str, condition: Mapping[str, str]) -> bool:
+def _refuses(bucket: Bucket, name: str, condition: Mapping[str, str]) -> bool:
     with suppress(NotSupported):
         try:
-            wire.call(
+            bucket.call(
                 "CopyObject",
                 "PUT",
-                bucket,
                 name,
                 headers={
-                    "x-amz-copy-source": f"/{bucket}/{quote_path(name)}",
+                    "x-amz-copy-source": bucket.copy_source(name),
                     "x-amz-metadata-directive": "REPLACE",
                     **condition,
                 },
