@@ -23,6 +23,12 @@ class LocationRefused(ConfigurationError):
     reason = "LocationRefused"
 
 
+class EndpointRefused(CloudFluxError):
+    """The endpoint leads to an address that the operator's settings do not allow."""
+
+    reason = "EndpointRefused"
+
+
 class StorageError(CloudFluxError):
     """A storage call failed. Carries backend, operation and key, never a response body."""
 

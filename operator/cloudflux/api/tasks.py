@@ -54,6 +54,9 @@ class StoreRef(Task):
     credentials: AnyCredentials | None = None
     ambient: bool = False
     """The operator's own identity may be used (granted by its configuration)."""
+    public_only: bool = False
+    """Connections to loopback, private and cluster addresses are refused when they are made:
+    a name may lead elsewhere than when it was looked at."""
     file_roots: tuple[str, ...] = ()
     """Directories that file:// may touch, resolved; empty means none."""
 

@@ -41,8 +41,10 @@ def how_to_create(namespace: str, name: str, uri: str) -> str:
     )
 
 
-def from_secret(raw: Mapping[str, Any], endpoint: str | None, uri: str) -> AnyCredentials:
-    """Credentials of a Secret for a location.
+def from_secret(
+    raw: Mapping[str, Any], endpoint: str | None, uri: str, *, must_list: bool = False
+) -> AnyCredentials:
+    """Credentials of a Secret for a location; `must_list`: only if it lists the endpoint.
 
     Raises SecretNotFound or SecretRefused, never showing a value.
     """
@@ -67,6 +69,12 @@ def from_secret(raw: Mapping[str, Any], endpoint: str | None, uri: str) -> AnyCr
         for item in (meta.get("annotations") or {}).get(ENDPOINTS_ANNOTATION, "").split(",")
         if item.strip()
     ]
+    if must_list and not listed:
+        raise SecretRefused(
+            f"{used} comes from a marker that anybody who may write to the bucket could have left "
+            f"there; if it is right, let Secret {name} be sent there: kubectl -n {namespace} "
+            f"annotate secret {name} {ENDPOINTS_ANNOTATION}={used}"
+        )
     if listed and used.rstrip("/") not in listed:
         raise SecretRefused(
             f"Secret {name} may be sent to {', '.join(listed)} only; add the endpoint to its "

@@ -107,7 +107,9 @@ async def _start_next(runtime: Runtime, data_set: DataSet, now: dt.datetime) -> 
     if status.location is None:
         memory = runtime.memory(data_set.uid)
         memory.trail = memory.trail or finding.begin(data_set)
-        source = await runtime.store(memory.trail.here, data_set.namespace)
+        here = memory.trail.here
+        hearsay = finding.is_hearsay(data_set, here)
+        source = await runtime.store(here, data_set.namespace, hearsay=hearsay)
         _start(runtime, data_set, FIND, "mover.find_marker", FindMarkerRequest(source=source))
         return None
     await free_stale_claim(runtime, data_set)

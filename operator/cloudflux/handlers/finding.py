@@ -56,10 +56,24 @@ def follow(data_set: DataSet, trail: Trail, found: Marker | None) -> tuple[Trail
     return Trail(_target(data_set, found), found.generation, trail.hops + 1), False
 
 
+def is_hearsay(data_set: DataSet, here: Location) -> bool:
+    """Whether only a marker, and nobody who may use the Secrets, says to send them there."""
+    if here.endpoint is None:
+        return False  # the vendor's own
+    origin = data_set.spec.location
+    return not _same_kind(here.uri, origin.uri) or (
+        here.endpoint.rstrip("/") != (origin.endpoint or "").rstrip("/")
+    )
+
+
+def _same_kind(one: str, other: str) -> bool:
+    return one.partition("://")[0] == other.partition("://")[0]
+
+
 def _target(data_set: DataSet, marker: Marker) -> Location:
     """The place that a marker leads to, with the Secret that the move used for it."""
     origin = data_set.spec.location
-    same_kind = marker.target_uri.partition("://")[0] == origin.uri.partition("://")[0]
+    same_kind = _same_kind(marker.target_uri, origin.uri)
     try:
         secret = SecretRef(name=marker.target_secret_name) if marker.target_secret_name else None
         if marker.target_secret_name is None and same_kind:

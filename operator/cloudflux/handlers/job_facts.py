@@ -8,7 +8,7 @@ from cloudflux.api.conditions import find
 from cloudflux.api.migrationjob import JobPin, Phase
 from cloudflux.api.tasks import JobTask
 from cloudflux.api.vocabulary import ConditionType
-from cloudflux.errors import CloudFluxError, ConfigurationError
+from cloudflux.errors import CloudFluxError, ConfigurationError, EndpointRefused
 from cloudflux.handlers import locationmap
 from cloudflux.handlers.admission import (
     BEFORE_MOVING,
@@ -19,7 +19,7 @@ from cloudflux.handlers.admission import (
 )
 from cloudflux.handlers.claims import claim_is_gone
 from cloudflux.handlers.dataset_requests import active_location, assignment
-from cloudflux.handlers.locations import EndpointRefused, check_file, file_roots
+from cloudflux.handlers.locations import check_file, file_roots
 from cloudflux.handlers.overlap import Place, touches
 from cloudflux.handlers.requests import RESULTS
 from cloudflux.handlers.resolve import in_place, resolve
@@ -42,7 +42,7 @@ async def gather(runtime: Runtime, job: Job, now: dt.datetime) -> machine.JobFac
         resolved, problem = await _resolve(runtime, job, data_set)
         if resolved is not None and not in_place(resolved):
             taken = await locationmap.conflict(runtime, job.namespace, data_set.name)
-            problem = problem or _target_problem(runtime, resolved)
+            problem = problem or _target_problem(runtime, resolved, job.namespace)
     # nothing waits from here on: two jobs must not be let in on the same reading
     gates = _gates(runtime, job, resolved, taken)
     return machine.JobFacts(
@@ -124,10 +124,10 @@ def _policy(runtime: Runtime, job: Job, data_set: DataSet) -> Policy | None:
     return assignment(runtime, data_set).policy
 
 
-def _target_problem(runtime: Runtime, pin: JobPin) -> machine.Problem | None:
+def _target_problem(runtime: Runtime, pin: JobPin, namespace: str) -> machine.Problem | None:
     """A target that equals, contains or lies inside a data set's location is refused."""
     target = runtime.place(pin.target.uri, pin.target.endpoint)
-    there = runtime.standing.data_sets_touching(target)
+    there = runtime.standing.data_sets_touching(target, namespace)
     if not there:
         return None
     whose = "the data set's own location" if pin.data_set_uid in there else "a location in use"
@@ -214,13 +214,13 @@ def target_in_use(runtime: Runtime, job: Job) -> str | None:
     ends = job.spec.cancel or job.status.phase is Phase.CANCELLING or sweeping(job)
     if pin is None or in_place(pin) or not ends:
         return None
-    return target_used(runtime, pin, job.uid)
+    return target_used(runtime, pin, job.uid, job.namespace)
 
 
-def target_used(runtime: Runtime, pin: JobPin, uid: str) -> str | None:
+def target_used(runtime: Runtime, pin: JobPin, uid: str, namespace: str) -> str | None:
     """Whether a data set, or a move other than `uid` that is let in, uses the pinned target."""
     target = runtime.place(pin.target.uri, pin.target.endpoint)
-    if runtime.standing.data_sets_touching(target):
+    if runtime.standing.data_sets_touching(target, namespace):
         return "Copies and markers were kept: a data set's location is, or touches, the target."
     for other in runtime.standing.jobs_touching([target], also=runtime.admitted):
         held = runtime.admitted.get(other.uid)

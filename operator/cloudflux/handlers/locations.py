@@ -1,24 +1,18 @@
 """Whether a location may be used from a namespace, and what a child needs to open it."""
 
 import asyncio
-import ipaddress
 import os.path
 import socket
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from cloudflux.api.addresses import is_public, refused
 from cloudflux.api.common import PROVIDER_OF_SCHEME, Location
 from cloudflux.api.tasks import AnyCredentials, StoreRef
-from cloudflux.errors import CloudFluxError, ConfigurationError, LocationRefused
+from cloudflux.errors import ConfigurationError, LocationRefused
 from cloudflux.settings import Settings
 
 _CLUSTER_SUFFIXES = (".svc", ".cluster.local", ".internal")
-
-
-class EndpointRefused(CloudFluxError):
-    """The endpoint is an address that the settings do not allow."""
-
-    reason = "EndpointRefused"
 
 
 def file_roots(settings: Settings, namespace: str) -> tuple[str, ...]:
@@ -62,9 +56,9 @@ def check_scheme(uri: str) -> str:
     return scheme
 
 
-def _is_private(address: str) -> bool:
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    return not parsed.is_global
+def is_allowed(endpoint: str, allowed: tuple[str, ...]) -> bool:
+    """Whether an administrator vouches for the endpoint, wherever it leads."""
+    return endpoint.rstrip("/") in {item.rstrip("/") for item in allowed}
 
 
 async def check_endpoint(endpoint: str, allowed: tuple[str, ...]) -> None:
@@ -73,26 +67,23 @@ async def check_endpoint(endpoint: str, allowed: tuple[str, ...]) -> None:
     A name is resolved: one that leads to such an address is refused too. A name that can't be
     resolved passes; opening it will say that it does not answer.
     """
-    if endpoint.rstrip("/") in {item.rstrip("/") for item in allowed}:
+    if is_allowed(endpoint, allowed):
         return
     split = urlsplit(endpoint)
     host = (split.hostname or "").rstrip(".").lower()
     if split.scheme not in ("http", "https") or not host:
         raise ConfigurationError(f"endpoint {endpoint} must be http://host[:port] or https://…")
-    refused = host == "localhost" or "." not in host.strip("[]") or host.endswith(_CLUSTER_SUFFIXES)
-    if not refused:
+    private = host == "localhost" or "." not in host.strip("[]") or host.endswith(_CLUSTER_SUFFIXES)
+    if not private:
         try:
             found = await asyncio.get_running_loop().getaddrinfo(
                 host, None, type=socket.SOCK_STREAM
             )
         except OSError:
             return
-        refused = any(_is_private(str(item[4][0])) for item in found)
-    if refused:
-        raise EndpointRefused(
-            f"endpoint {endpoint} is a loopback, link-local, private or cluster address; "
-            "an administrator can allow it with CLOUDFLUX_ALLOWED_ENDPOINTS"
-        )
+        private = any(not is_public(str(item[4][0])) for item in found)
+    if private:
+        raise refused(endpoint)
 
 
 async def check_location(location: Location, namespace: str, settings: Settings) -> None:
@@ -114,5 +105,8 @@ def store_ref(
         region=location.region,
         credentials=credentials,
         ambient=namespace in settings.ambient_namespaces,
+        public_only=bool(
+            location.endpoint and not is_allowed(location.endpoint, settings.allowed_endpoints)
+        ),
         file_roots=file_roots(settings, namespace) if location.uri.startswith("file://") else (),
     )

@@ -1,12 +1,13 @@
 """The guard of a source that is to be deleted: in use again, it stays."""
 
+import datetime as dt
 from collections.abc import Iterator
 
 from cloudflux.api.dataset import DataSetSpec
 from cloudflux.api.migrationjob import JobPin, MigrationJobSpec
 from cloudflux.api.tasks import JobTask
 from cloudflux.errors import ConfigurationError
-from cloudflux.handlers.admission import FINISHED, awaits_retirement
+from cloudflux.handlers.admission import FINISHED, HOLDING, awaits_retirement
 from cloudflux.handlers.dataset_requests import active_location
 from cloudflux.handlers.overlap import Place, touches
 from cloudflux.handlers.resolve import in_place
@@ -14,6 +15,10 @@ from cloudflux.handlers.resources import DATA_SET, DataSet, Job, Raw
 from cloudflux.handlers.runtime import Runtime
 from cloudflux.handlers.tasks import Key
 from cloudflux.migration import facts as machine
+
+UNREACHED_HOLD = dt.timedelta(hours=24)
+"""So long after its grace a source stays for what another namespace only claims to have there:
+long enough for an owner to mend a Secret, and no way to make somebody pay for ever."""
 
 
 def pin_places(runtime: Runtime, pin: JobPin) -> Iterator[Place]:
@@ -29,12 +34,20 @@ def source_in_use(runtime: Runtime, job: Job) -> str | None:
     if pin is None or not awaits_retirement(job):
         return None
     source = runtime.place(pin.source.uri, pin.source.endpoint)
-    if runtime.standing.data_sets_touching(source):
+    if runtime.standing.data_sets_touching(source, job.namespace):
         return "The source is, or overlaps, the location of a data set; it is kept."
+    until = (job.status.retire_after or job.created) + UNREACHED_HOLD
+    if runtime.standing.claimed_unreached(source, job.namespace) and runtime.clock() < until:
+        return (
+            "A data set that could not be reached so far names the source, or a place that "
+            f"overlaps it; it is kept until {until:%Y-%m-%dT%H:%M:%SZ}."
+        )
     for other in runtime.standing.jobs_touching([source]):
-        held = other.status.pin
-        if other.uid == job.uid or held is None or other.status.phase in FINISHED:
+        held, phase = other.status.pin, other.status.phase
+        if other.uid == job.uid or held is None or phase in FINISHED:
             continue
+        if other.namespace != job.namespace and phase not in HOLDING:
+            continue  # nothing of it is there yet, and it waits for this retirement
         if any(touches(source, place) for place in pin_places(runtime, held)):
             return "The source is, or overlaps, a location of a pending move; it is kept."
     return None

@@ -19,10 +19,15 @@ from cloudflux.events.publisher import Publisher
 from cloudflux.events.recorder import Recorder
 from cloudflux.handlers import overlap
 from cloudflux.handlers.cache import Cache
-from cloudflux.handlers.credentials import SecretNotFound, from_secret, how_to_create
+from cloudflux.handlers.credentials import (
+    SecretNotFound,
+    SecretRefused,
+    from_secret,
+    how_to_create,
+)
 from cloudflux.handlers.finding import Trail
 from cloudflux.handlers.kube import OURS, SECRETS, Forbidden, Kube, NotFound
-from cloudflux.handlers.locations import check_location, store_ref
+from cloudflux.handlers.locations import check_location, is_allowed, store_ref
 from cloudflux.handlers.queue import WorkQueue
 from cloudflux.handlers.resources import DATA_SET, JOB, Clock, Raw, Resource, dump, parse
 from cloudflux.handlers.standing import Standing
@@ -210,9 +215,19 @@ class Runtime:
         """What is remembered of a data set."""
         return self.observed.setdefault(uid, Observed())
 
-    async def credentials(self, location: Location, namespace: str) -> AnyCredentials | None:
-        """The location's credentials, read by name. Raises SecretNotFound or SecretRefused."""
+    async def credentials(
+        self, location: Location, namespace: str, *, hearsay: bool = False
+    ) -> AnyCredentials | None:
+        """The location's credentials, read by name. Raises SecretNotFound or SecretRefused.
+
+        `hearsay`: the endpoint was named by no one who may use the Secret; it must list it.
+        """
         if location.credentials_secret_ref is None:
+            if hearsay:
+                raise SecretRefused(
+                    f"a marker leads to {location.endpoint}, which is sent no identity of the "
+                    "operator's; create the DataSet with its present location as spec.location"
+                )
             return None
         name = location.credentials_secret_ref.name
         try:
@@ -228,10 +243,12 @@ class Runtime:
                 f"--clusterrole={self.settings.secrets_role} "
                 f"--serviceaccount={self.settings.service_account}"
             ) from None
-        return from_secret(raw, location.endpoint, location.uri)
+        return from_secret(raw, location.endpoint, location.uri, must_list=hearsay)
 
-    async def store(self, location: Location, namespace: str) -> StoreRef:
+    async def store(self, location: Location, namespace: str, *, hearsay: bool = False) -> StoreRef:
         """The location checked and with its credentials, as a child opens it."""
         await check_location(location, namespace, self.settings)
-        credentials = await self.credentials(location, namespace)
+        if hearsay and is_allowed(location.endpoint or "", self.settings.allowed_endpoints):
+            hearsay = False
+        credentials = await self.credentials(location, namespace, hearsay=hearsay)
         return store_ref(location, namespace, self.settings, credentials)

@@ -28,6 +28,14 @@ REFRESH_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
+class _DataSet:
+    uid: str
+    namespace: str
+    reached: bool
+    """Its location was opened once with its own credentials: it is no mere claim."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Seen:
     uid: str
     data_set: tuple[str, str]
@@ -55,7 +63,8 @@ class Standing:
         self._line: list[tuple[Order, Key]] = []
         self._job_places: PlaceIndex = PlaceIndex()
         self._data_set_places: PlaceIndex = PlaceIndex()
-        self._data_sets: dict[Key, str] = {}
+        self._data_sets: dict[Key, _DataSet] = {}
+        self._data_set_of: dict[str, _DataSet] = {}
         self.moving: set[str] = set()
         """UIDs of the jobs that hold a slot."""
         self.waiting: set[Key] = set()
@@ -68,9 +77,19 @@ class Standing:
         elif kind == DATA_SET:
             self._hear_data_set(key, raw)
 
-    def data_sets_touching(self, mine: Place) -> set[str]:
-        """UIDs of the data sets whose active location touches the place."""
-        return self._data_set_places.touching(mine)
+    def data_sets_touching(self, mine: Place, namespace: str) -> set[str]:
+        """UIDs of the data sets, of this namespace or reached, whose location touches the place.
+
+        Anybody may write any bucket into a DataSet: as long as it was never opened with the
+        DataSet's own credentials, the name alone stops nobody in another namespace.
+        """
+        touching = (self._data_set_of[uid] for uid in self._data_set_places.touching(mine))
+        return {one.uid for one in touching if one.reached or one.namespace == namespace}
+
+    def claimed_unreached(self, mine: Place, namespace: str) -> bool:
+        """Whether a data set of another namespace, never reached so far, names the place."""
+        touching = (self._data_set_of[uid] for uid in self._data_set_places.touching(mine))
+        return any(not one.reached and one.namespace != namespace for one in touching)
 
     def jobs_touching(self, mine: Iterable[Place], also: Iterable[str] = ()) -> Iterator[Job]:
         """Jobs whose pinned places touch one of these, unless nothing is left for them to do.
@@ -128,13 +147,16 @@ class Standing:
 
     def _hear_data_set(self, key: Key, raw: Raw | None) -> None:
         uid = raw["metadata"].get("uid", "") if raw is not None else ""
-        before = self._data_sets.pop(key, uid)
-        if before != uid:
-            self._data_set_places.drop(before)
+        before = self._data_sets.pop(key, None)
+        if before is not None and before.uid != uid:
+            self._data_set_places.drop(before.uid)
+            self._data_set_of.pop(before.uid, None)
         if raw is None:
             return
-        self._data_sets[key] = uid
-        location = (raw.get("status") or {}).get("location") or raw["spec"]["location"]
+        active = (raw.get("status") or {}).get("location")
+        seen = _DataSet(uid, namespace=key[1], reached=active is not None)
+        self._data_sets[key] = self._data_set_of[uid] = seen
+        location = active or raw["spec"]["location"]
         self._data_set_places.put(uid, ((location["uri"], location.get("endpoint")),))
 
     def _hear_job(self, key: Key, raw: Raw | None) -> None:

@@ -100,7 +100,7 @@ def _may_be_data(runtime: Runtime, left: pins.Pin) -> bool:
         return False
     if left.stage is pins.Stage.SWITCHING:
         return True
-    return target_used(runtime, left.pin, left.uid) is not None
+    return target_used(runtime, left.pin, left.uid, left.namespace) is not None
 
 
 async def _keep(runtime: Runtime, left: pins.Pin) -> None:

@@ -10,17 +10,16 @@ from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential
 from azure.core.pipeline.transport import RequestsTransport
 from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobServiceClient
-from requests.adapters import HTTPAdapter
 
 from cloudflux import __version__
 from cloudflux.api.tasks import AzureCredentials, StoreRef
 from cloudflux.errors import ConfigurationError
+from cloudflux.storage.pooling import adapter
 from cloudflux.storage.retry import Retrier
 
 USER_AGENT = f"cloudflux/{__version__}"
 CONNECT_TIMEOUT_SECONDS = 5
 READ_TIMEOUT_SECONDS = 60
-POOLED_CONNECTIONS = 64
 READ_AHEAD_BYTES = 8 << 20
 """Each open stream holds so much of its blob in memory, and asks for so much at a time."""
 
@@ -50,19 +49,20 @@ def client_for(ref: StoreRef) -> tuple[BlobServiceClient, Retrier]:
             raise ConfigurationError(
                 f"{ref.uri}: the operator's own identity is sent over https only, not to {endpoint}"
             )
-        return _client(endpoint, None, None, None)
+        return _client(endpoint, None, None, None, ref.public_only)
     key, sas = credentials.account_key, credentials.sas_token
     return _client(
         endpoint,
         credentials.account,
         key.get_secret_value() if key else None,
         sas.get_secret_value() if sas else None,
+        ref.public_only,
     )
 
 
 @lru_cache(maxsize=64)
 def _client(
-    endpoint: str, account: str | None, key: str | None, sas: str | None
+    endpoint: str, account: str | None, key: str | None, sas: str | None, public_only: bool
 ) -> tuple[BlobServiceClient, Retrier]:
     credential: Any
     if account and key:
@@ -72,9 +72,8 @@ def _client(
     else:
         credential = DefaultAzureCredential()
     session = requests.Session()
-    adapter = HTTPAdapter(pool_maxsize=POOLED_CONNECTIONS)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, adapter(public_only=public_only))
     session.trust_env = True
     client = BlobServiceClient(
         endpoint,

@@ -16,17 +16,16 @@ from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import AuthorizedSession
 from google.cloud import storage
 from google.oauth2 import service_account
-from requests.adapters import HTTPAdapter
 
 from cloudflux import __version__
 from cloudflux.api.tasks import GcsCredentials, StoreRef
 from cloudflux.errors import ConfigurationError
+from cloudflux.storage.pooling import adapter
 from cloudflux.storage.retry import Retrier
 
 USER_AGENT = f"cloudflux/{__version__}"
 TIMEOUTS_SECONDS = (5, 60)
 """To connect, and to wait for bytes."""
-POOLED_CONNECTIONS = 64
 DEFAULT_ENDPOINT = "https://storage.googleapis.com"
 SCOPES = ("https://www.googleapis.com/auth/devstorage.read_write",)
 TOKEN_ENDPOINTS = (
@@ -63,12 +62,13 @@ class Connector:
         """Raises ConfigurationError when no identity is given for the location."""
         self._key, self._endpoint = _identity(ref), (ref.endpoint or DEFAULT_ENDPOINT).rstrip("/")
         self._uri, self._lock = ref.uri, threading.Lock()
+        self._public_only = ref.public_only
 
     def connect(self) -> Connection:
         """The connection; stores of one identity share it. Raises ConfigurationError."""
         with self._lock:
             try:
-                return _connection(self._endpoint, self._key)
+                return _connection(self._endpoint, self._key, self._public_only)
             except (GoogleAuthError, ValueError):
                 raise ConfigurationError(
                     f"{self._uri}: the service account's key or the operator's own identity can't "
@@ -99,7 +99,7 @@ def _identity(ref: StoreRef) -> str | None:
 
 
 @lru_cache(maxsize=64)
-def _connection(endpoint: str, key: str | None) -> Connection:
+def _connection(endpoint: str, key: str | None, public_only: bool) -> Connection:
     if key is None:
         credentials, _ = google.auth.default(scopes=SCOPES)
     elif key:
@@ -107,9 +107,8 @@ def _connection(endpoint: str, key: str | None) -> Connection:
     else:
         credentials = AnonymousCredentials()
     session = AuthorizedSession(credentials)
-    adapter = HTTPAdapter(pool_maxsize=POOLED_CONNECTIONS)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, adapter(public_only=public_only))
     session.headers["User-Agent"] = USER_AGENT
     client = storage.Client(
         project="unused",  # only making buckets needs one

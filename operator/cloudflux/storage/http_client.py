@@ -17,6 +17,8 @@ from typing import BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from cloudflux.api.addresses import require_public_peer
+
 CONNECT_TIMEOUT_SECONDS = 5
 READ_TIMEOUT_SECONDS = 60
 IDLE_SECONDS = 15
@@ -35,8 +37,12 @@ class TransportError(OSError):
 class Pool:
     """Connections to one server; more are opened as more threads ask."""
 
-    def __init__(self, url: str, *, ca_file: str | None = None) -> None:
-        """`url` is the server's, without a path. Makes no connection."""
+    def __init__(self, url: str, *, ca_file: str | None = None, public_only: bool = False) -> None:
+        """`url` is the server's, without a path. Makes no connection.
+
+        `public_only`: a connection that leads to a private address is refused.
+        """
+        self._url, self._public_only = url, public_only
         parts = urlsplit(url)
         self.secure = parts.scheme == "https"
         self._host = parts.hostname or ""
@@ -98,6 +104,8 @@ class Pool:
             host, port = self._proxy[0], self._proxy[1]
         try:
             plain = socket.create_connection((host, port), timeout=CONNECT_TIMEOUT_SECONDS)
+            if self._public_only and self._proxy is None:
+                require_public_peer(plain, self._url)
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             if not self.secure:

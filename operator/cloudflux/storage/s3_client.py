@@ -35,18 +35,18 @@ def wire_for(ref: StoreRef) -> Wire:
     if credentials is not None and not isinstance(credentials, Credentials):
         raise ConfigurationError(f"{ref.uri}: the credentials are not those of S3")
     if credentials is None:
-        return _wire(ref.endpoint, ref.region, None)
+        return _wire(ref.endpoint, ref.region, None, ref.public_only)
     token = credentials.session_token
     keys = Keys(
         credentials.access_key_id,
         credentials.secret_access_key.get_secret_value(),
         token.get_secret_value() if token else None,
     )
-    return _wire(ref.endpoint, ref.region, keys)
+    return _wire(ref.endpoint, ref.region, keys, ref.public_only)
 
 
 @lru_cache(maxsize=64)
-def _wire(endpoint: str | None, region: str | None, keys: Keys | None) -> Wire:
+def _wire(endpoint: str | None, region: str | None, keys: Keys | None, public_only: bool) -> Wire:
     if endpoint is not None and keys is not None:
         given = keys
         return Wire(
@@ -55,11 +55,14 @@ def _wire(endpoint: str | None, region: str | None, keys: Keys | None) -> Wire:
             lambda: given,
             user_agent=USER_AGENT,
             ca_file=os.environ.get("AWS_CA_BUNDLE"),
+            public_only=public_only,
         )
-    return _resolved_wire(endpoint, region, keys)
+    return _resolved_wire(endpoint, region, keys, public_only)
 
 
-def _resolved_wire(endpoint: str | None, region: str | None, keys: Keys | None) -> Wire:
+def _resolved_wire(
+    endpoint: str | None, region: str | None, keys: Keys | None, public_only: bool
+) -> Wire:
     import boto3
     from botocore.config import Config
     from botocore.httpsession import get_cert_path
@@ -81,6 +84,7 @@ def _resolved_wire(endpoint: str | None, region: str | None, keys: Keys | None) 
         _ambient_keys(session) if keys is None else lambda: keys,
         user_agent=USER_AGENT,
         ca_file=os.environ.get("AWS_CA_BUNDLE") or get_cert_path(True),
+        public_only=public_only,
     )
 
 

@@ -51,6 +51,7 @@ class Wire:
         user_agent: str,
         ca_file: str | None = None,
         retrier: Retrier | None = None,
+        public_only: bool = False,
     ) -> None:
         """`keys` is asked for every request, so that rotated ones count at once."""
         self.endpoint, self.region = endpoint, region
@@ -59,6 +60,7 @@ class Wire:
         self._base = parts.path.rstrip("/")
         self._virtual = _AMAZON.search(parts.hostname or "") is not None
         self._keys, self._user_agent, self._ca_file = keys, user_agent, ca_file
+        self._public_only = public_only
         self._retrier = retrier or Retrier()
         self._pools: dict[str, Pool] = {}
         self._signers: dict[str, Signer] = {}
@@ -168,7 +170,11 @@ class Wire:
             with self._lock:
                 pool = self._pools.get(host)
                 if pool is None:
-                    pool = Pool(f"{self._scheme}://{host}", ca_file=self._ca_file)
+                    pool = Pool(
+                        f"{self._scheme}://{host}",
+                        ca_file=self._ca_file,
+                        public_only=self._public_only,
+                    )
                     self._pools[host] = pool
         return pool
 

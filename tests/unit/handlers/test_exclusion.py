@@ -26,7 +26,9 @@ def pin(source: Location, target: Location, data_set: str = "ds") -> JobPin:
 
 
 def a_job(uid: str, phase: Phase, pinned: JobPin) -> Any:
-    status = Fake(phase=phase, reason="DataSetBusy", pin=pinned, steps=[], conditions=[])
+    status = Fake(
+        phase=phase, reason="DataSetBusy", pin=pinned, steps=[], conditions=[], retire_after=NOW
+    )
     spec = Fake(
         cancel=False,
         data_set_ref=Fake(name="data"),
@@ -34,7 +36,7 @@ def a_job(uid: str, phase: Phase, pinned: JobPin) -> Any:
     )
     return Fake(
         kind=JOB, uid=uid, name=uid, namespace="team", key=("J", "team", uid), status=status,
-        spec=spec,
+        spec=spec, created=NOW,
     )  # fmt: skip
 
 
@@ -87,6 +89,7 @@ def a_runtime(every: list[Any], running: dict[str, str] | None = None) -> Any:
         queue=Fake(add=woken.append),
         woken=woken,
         place=lambda uri, endpoint: place(uri, endpoint),
+        clock=lambda: NOW,
         find=lambda key: next((one for one in every if one.key == key), None),
     )
 
@@ -125,6 +128,31 @@ def test_a_move_back_waits_while_its_target_is_being_retired() -> None:
     busy = a_runtime([done, back], {"done": "Retire"})
     assert job_facts._overlap(busy, back, back.status.pin)
     assert busy.woken == [done.key]
+
+
+def test_a_source_that_another_namespace_only_names_is_kept_for_a_day_and_no_longer() -> None:
+    done = a_retirement()
+    runtime = a_runtime([done])
+    raw = {"metadata": {"uid": "claim"}, "spec": {"location": {"uri": A.uri}}}
+    runtime.standing.hear(DATA_SET, (DATA_SET, "other", "claim"), raw)
+    kept = retirement.source_in_use(runtime, done)
+    assert kept is not None
+    assert "2026-11-22T00:00:00Z" in kept
+    runtime.clock = lambda: NOW + dt.timedelta(hours=24)
+    assert retirement.source_in_use(runtime, done) is None
+    reached = {**raw, "status": {"location": {"uri": A.uri}}}
+    runtime.standing.hear(DATA_SET, (DATA_SET, "other", "claim"), reached)
+    assert retirement.source_in_use(runtime, done) is not None
+
+
+def test_a_move_of_another_namespace_keeps_a_source_once_it_may_write_there() -> None:
+    done, wish = a_retirement(), a_job("wish", Phase.PENDING, pin(B, A))
+    wish.namespace = "other"
+    assert retirement.source_in_use(a_runtime([done, wish]), done) is None
+    wish.status.phase = Phase.COPYING
+    assert retirement.source_in_use(a_runtime([done, wish]), done) is not None
+    wish.namespace, wish.status.phase = "team", Phase.PENDING
+    assert retirement.source_in_use(a_runtime([done, wish]), done) is not None
 
 
 def test_a_move_waits_while_a_deleted_moves_copies_are_swept() -> None:

@@ -1,6 +1,7 @@
 """Markers are followed by generation to the newest."""
 
 import datetime as dt
+from functools import partial
 from types import SimpleNamespace as Fake
 from typing import Any
 
@@ -11,6 +12,9 @@ from cloudflux.api.dataset import DataSetSpec, DataSetStatus
 from cloudflux.api.tasks import Marker
 from cloudflux.errors import ConfigurationError
 from cloudflux.handlers import finding
+from cloudflux.handlers.credentials import SecretRefused
+from cloudflux.handlers.runtime import Runtime
+from cloudflux.settings import Settings
 
 NOW = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
 A, B, C = "s3://bucket/a/", "s3://bucket/b/", "file:///srv/c"
@@ -107,3 +111,35 @@ def test_a_marker_that_leads_to_no_location_is_said_and_not_followed(bad: Marker
     """Whoever can write to a bucket can write a marker."""
     with pytest.raises(ConfigurationError, match=r"\.cloudflux/location\.json"):
         find({A: bad})
+
+
+@pytest.mark.parametrize(
+    ("origin", "here", "hearsay"),
+    [
+        (None, Location(uri=B), False),
+        (None, Location(uri=B, endpoint="https://collector.example"), True),
+        ("https://store.example/", Location(uri=B, endpoint="https://store.example"), False),
+        ("https://store.example", Location(uri="gs://b/", endpoint="https://store.example"), True),
+        ("https://store.example", Location(uri=B, endpoint="http://store.example"), True),
+        ("https://store.example", Location(uri=B), False),
+    ],
+)
+def test_an_endpoint_that_only_a_marker_names_is_hearsay(
+    origin: str | None, here: Location, hearsay: bool
+) -> None:
+    mine = data_set()
+    mine.spec = DataSetSpec(location=Location(uri=A, endpoint=origin))
+    assert finding.is_hearsay(mine, here) is hearsay
+
+
+async def test_a_marker_alone_has_no_identity_sent_to_its_endpoint() -> None:
+    here = Location(uri=B, endpoint="https://93.184.215.14")
+    runtime = Fake(settings=Settings(ambient_namespaces=("team",)))
+    runtime.credentials = partial(Runtime.credentials, runtime)
+    assert (await Runtime.store(runtime, here, "team")).ambient
+    with pytest.raises(SecretRefused, match="present location"):
+        await Runtime.store(runtime, here, "team", hearsay=True)
+    runtime.settings = Settings(
+        ambient_namespaces=("team",), allowed_endpoints=("https://93.184.215.14",)
+    )
+    assert (await Runtime.store(runtime, here, "team", hearsay=True)).ambient

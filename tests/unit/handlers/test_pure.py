@@ -9,9 +9,9 @@ import pytest
 from cloudflux.api.common import Location, Tier
 from cloudflux.api.tasks import AzureCredentials, Credentials, GcsCredentials
 from cloudflux.api.tieringpolicy import Schedule
-from cloudflux.errors import ConfigurationError, LocationRefused
+from cloudflux.errors import ConfigurationError, EndpointRefused, LocationRefused
 from cloudflux.handlers.credentials import SecretNotFound, SecretRefused, from_secret
-from cloudflux.handlers.locations import EndpointRefused, check_endpoint, check_file, check_scheme
+from cloudflux.handlers.locations import check_endpoint, check_file, check_scheme
 from cloudflux.handlers.overlap import place, touches
 from cloudflux.handlers.policy_plan import job_name, jobs_to_make, next_run
 from cloudflux.handlers.resolve import TierUnknown, meaning_of_tier
@@ -127,6 +127,10 @@ def test_a_secret_must_be_labelled_whole_and_meant_for_the_endpoint() -> None:
     assert from_secret(bound, "https://s3.example/", "s3://bucket") == found
     with pytest.raises(SecretRefused):
         from_secret(bound, "https://evil.example", "s3://bucket")
+    heard = "https://s3.example"
+    assert from_secret(bound, heard, "s3://bucket", must_list=True) == found
+    with pytest.raises(SecretRefused, match=f"cloudflux.io/endpoints={heard}"):
+        from_secret(secret(), heard, "s3://bucket", must_list=True)
 
 
 def azure_secret(**data: str) -> Raw:

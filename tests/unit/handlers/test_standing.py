@@ -39,12 +39,27 @@ def test_a_data_set_that_moved_or_went_is_no_longer_found_where_it_was() -> None
     standing, key = Standing(lambda _: None), (DATA_SET, "n", "d")
     raw = {"metadata": {"uid": "u"}, "spec": {"location": {"uri": "s3://b/old"}}}
     standing.hear(DATA_SET, key, raw)
-    assert standing.data_sets_touching(place("s3://b/old/x")) == {"u"}
+    assert standing.data_sets_touching(place("s3://b/old/x"), "n") == {"u"}
     standing.hear(DATA_SET, key, {**raw, "status": {"location": {"uri": "s3://b/new"}}})
-    assert standing.data_sets_touching(place("s3://b/old/x")) == set()
-    assert standing.data_sets_touching(place("s3://b/new")) == {"u"}
+    assert standing.data_sets_touching(place("s3://b/old/x"), "n") == set()
+    assert standing.data_sets_touching(place("s3://b/new"), "n") == {"u"}
     standing.hear(DATA_SET, key, None)
-    assert standing.data_sets_touching(place("s3://b/new")) == set()
+    assert standing.data_sets_touching(place("s3://b/new"), "n") == set()
+
+
+def test_a_bucket_that_was_only_named_stops_nobody_in_another_namespace() -> None:
+    standing, key, there = Standing(lambda _: None), (DATA_SET, "n", "d"), place("s3://b/data")
+    raw = {"metadata": {"uid": "u"}, "spec": {"location": {"uri": "s3://b/data"}}}
+    standing.hear(DATA_SET, key, raw)
+    assert standing.data_sets_touching(there, "n") == {"u"}
+    assert standing.data_sets_touching(there, "victim") == set()
+    assert standing.claimed_unreached(there, "victim")
+    assert not standing.claimed_unreached(there, "n")
+    standing.hear(DATA_SET, key, {**raw, "status": {"location": {"uri": "s3://b/data"}}})
+    assert standing.data_sets_touching(there, "victim") == {"u"}
+    assert not standing.claimed_unreached(there, "victim")
+    standing.hear(DATA_SET, key, {**raw, "metadata": {"uid": "again"}})
+    assert standing.data_sets_touching(there, "victim") == set()
 
 
 async def test_a_symbolic_link_that_was_turned_is_followed_anew(tmp_path: Path) -> None:
@@ -59,7 +74,7 @@ async def test_a_symbolic_link_that_was_turned_is_followed_anew(tmp_path: Path) 
     link.symlink_to(two)
     fresh = asyncio.create_task(standing.keep_fresh())
     async with asyncio.timeout(10):
-        while standing.data_sets_touching(place(two.as_uri())) != {"u"}:
+        while standing.data_sets_touching(place(two.as_uri()), "n") != {"u"}:
             await asyncio.sleep(0)
     fresh.cancel()
-    assert standing.data_sets_touching(place(one.as_uri())) == set()
+    assert standing.data_sets_touching(place(one.as_uri()), "n") == set()
