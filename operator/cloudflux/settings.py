@@ -155,6 +155,16 @@ class Settings(BaseSettings):
         default="cloudflux-secrets",
         description="ClusterRole that a namespace's owner binds so that its Secrets can be read.",
     )
+    excluded_principals: tuple[str, ...] = Field(
+        default=(),
+        description=(
+            "Whose requests in access logs and events are no demand (scanners, backups), and "
+            "their sessions; ARNs, account names or ids as the log has them (JSON)."
+        ),
+    )
+    excluded_user_agents: tuple[str, ...] = Field(
+        default=(), description="The same by a part of the User-Agent (JSON)."
+    )
     allowed_endpoints: tuple[str, ...] = Field(
         default=(),
         description="Endpoint URLs allowed although loopback, link-local or cluster addresses.",

@@ -75,7 +75,11 @@ def _build(board: Board) -> Any:
             dashboard.DatasourceVariable("datasource").label("Prometheus").type("prometheus")
         )
         .with_variable(_variable("job", "label_values(cloudflux_build_info, job)"))
-        .link(dashboard.DashboardLink("CloudFlux").type(DashboardLinkType.DASHBOARDS).tags(["cloudflux"]))
+        .link(
+            dashboard.DashboardLink("CloudFlux")
+            .type(DashboardLinkType.DASHBOARDS)
+            .tags(["cloudflux"])
+        )
     )
     if any(
         "@named" in query or "@data" in query for one in board.panels for query, _ in one.queries

@@ -8,26 +8,24 @@ known from the ledger, one that is delivered under another from the ids of its r
 
 import datetime as dt
 import json
-import re
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
-from cloudflux.access.batch import Batch, count, hashed, make_row
-from cloudflux.access.queries import fill
-from cloudflux.access.s3logs import MAX_LINE_BYTES, is_own, parse_line, redact
+from cloudflux.access.batch import REJECTED_LINES, Batch
+from cloudflux.access.formats.base import LogFormat, delivered_at, plain
+from cloudflux.access.formats.s3 import S3_TEXT
+from cloudflux.access.records import OURS_ALONE, Exclusions
+from cloudflux.access.rows import merged
 from cloudflux.access.store import AccessStore
-from cloudflux.access.tables import COUNTS
 from cloudflux.errors import ObjectNotFound
 from cloudflux.storage.interface import ObjectInfo, Store
 
@@ -38,18 +36,7 @@ _WHOLE_BYTES = 1 << 20
 """Larger ones are streamed: at most 24 MiB are held."""
 _ATTEMPTS = 5
 _CHECK_EVERY = 100
-_REJECTED_LINES = 100
 _REJECTED_DAYS = 30
-_NAME_TIME = re.compile(r"(\d{4})-(\d{2})-(\d{2})-(\d{2})-(\d{2})-(\d{2})-[0-9A-Za-z]+$")
-_ROWS = pa.schema([f for f in COUNTS if f.name not in ("signal", "ingested")])
-
-
-@dataclass(frozen=True, slots=True)
-class Exclusions:
-    """Whose requests are no demand."""
-
-    user_agents: Sequence[str] = ("cloudflux/",)
-    principals: Sequence[str] = ()
 
 
 @dataclass(slots=True)
@@ -61,18 +48,6 @@ class IngestTotals:
     malformed: int = 0
 
 
-def delivered_at(info: ObjectInfo) -> dt.datetime:
-    """When a log object was delivered: the time in its name, else when it was modified."""
-    found = _NAME_TIME.search(info.key)
-    if found is None:
-        return info.last_modified
-    year, month, day, hour, minute, second = map(int, found.groups())
-    try:
-        return dt.datetime(year, month, day, hour, minute, second, tzinfo=dt.UTC)
-    except ValueError:
-        return info.last_modified
-
-
 def ingest_logs(
     access: AccessStore,
     signal: str,
@@ -80,7 +55,8 @@ def ingest_logs(
     *,
     now: dt.datetime,
     retention_days: int,
-    exclusions: Exclusions = Exclusions(),
+    log_format: LogFormat = S3_TEXT,
+    exclusions: Exclusions = OURS_ALONE,
     check: Callable[[], None] = lambda: None,
 ) -> IngestTotals:
     """Read every log object that the ledger does not hold. Safe to repeat and to be killed."""
@@ -88,7 +64,10 @@ def ingest_logs(
     with access.locked(f"signal-{signal}", check):
         for attempt in range(_ATTEMPTS):
             try:
-                _Reader(access, signal, logs, now, retention_days, exclusions, check).run(totals)
+                reader = _Reader(
+                    access, signal, logs, log_format, now, retention_days, exclusions, check
+                )
+                reader.run(totals)
                 break
             except CommitFailedError:
                 # somebody without our lock (another host) was faster: read the ledger again
@@ -105,27 +84,29 @@ class _Reader:
         access: AccessStore,
         signal: str,
         logs: Store,
+        log_format: LogFormat,
         now: dt.datetime,
         retention_days: int,
         exclusions: Exclusions,
         check: Callable[[], None],
     ) -> None:
         self.access, self.signal, self.logs, self.now = access, signal, logs, now
+        self.format = log_format
         self.cutoff = now.date() - dt.timedelta(retention_days)
         self.exclusions, self.check = exclusions, check
         self.table = access.counts()
         self.position = self.table.transaction_version(signal) or 0
         self.ledger = _stored(self.table, "ledger", signal, "key")
         hashes = _stored(self.table, "seen", signal, "hash")
-        self.seen = np.unique(np.fromiter(hashes, np.int64, len(hashes)))
+        self.seen = merged(np.fromiter(hashes, np.int64, len(hashes)))
 
     def run(self, totals: IngestTotals) -> None:
-        batch = Batch()
+        batch = Batch(self.signal, self.exclusions)
         for info, content in self._contents():
             self._read(info, content, batch)
             if batch.lines >= _BATCH_LINES:
                 self._commit(batch, totals)
-                batch = Batch()
+                batch = Batch(self.signal, self.exclusions)
         self._commit(batch, totals)
 
     def _new_objects(self) -> Iterator[ObjectInfo]:
@@ -135,7 +116,8 @@ class _Reader:
             # older than the ledger is kept: reading it again could count it again
             if (
                 isinstance(entry, ObjectInfo)
-                and entry.key not in self.ledger
+                and self.format.wants(entry.key)
+                and self.format.ledger_key(entry) not in self.ledger
                 and delivered_at(entry).date() >= self.cutoff
             ):
                 yield entry
@@ -170,42 +152,27 @@ class _Reader:
         try:
             whole = content.result()
             with self.logs.open(info.key) if whole is None else BytesIO(whole) as stream:
-                for line in split_lines(stream):
-                    batch.lines += 1
-                    record = parse_line(line)
-                    if record is None:
-                        malformed += 1
-                        batch.rejected.append(redact(line))
-                        del batch.rejected[:-_REJECTED_LINES]
-                        continue
-                    day = record.time.date()
-                    days[day] = days.get(day, 0) + 1
-                    if (record.is_read or record.is_write) and not is_own(
-                        record, self.exclusions.user_agents, self.exclusions.principals
-                    ):
-                        batch.records.append(hashed(self.signal, record))
+                for part in self.format.read(plain(stream, info.key), self.format.grows):
+                    self.check()
+                    batch.add(part)
+                    malformed += part.malformed
+                    for day, lines in part.days.items():
+                        days[day] = days.get(day, 0) + lines
         except ObjectNotFound:
             return  # a lifecycle rule was faster
-        at = delivered_at(info)
-        batch.malformed += malformed
-        for day, requests in (days or {at.date(): 0}).items():
-            batch.ledger.append(
-                make_row("ledger", day, info.key, requests=requests, malformed=malformed, at=at)
-            )
+        batch.end(self.format.ledger_key(info), delivered_at(info), days, malformed)
 
     def _commit(self, batch: Batch, totals: IngestTotals) -> None:
         if not batch.ledger:
             return
-        rows, seen = count(batch, self.seen, self.now.date())
-        constant = {"signal": self.signal, "ingested": self.now.date()}
+        rows, hashes = batch.rows(self.seen, self.now.date())
         self.check()
-        table = fill(pa.Table.from_pylist(rows + batch.ledger, _ROWS), constant)
-        self.access.append(self.table, table, self.signal, self.position + 1)
+        self.access.append(self.table, rows, self.signal, self.position + 1)
         self.table.update_incremental()
         self.position += 1
         self.ledger.update(str(row["key"]) for row in batch.ledger)
-        self.seen = np.union1d(self.seen, seen)
-        totals.log_objects += len({row["key"] for row in batch.ledger})
+        self.seen = merged(self.seen, hashes)
+        totals.log_objects += batch.objects
         totals.lines += batch.lines
         totals.malformed += batch.malformed
         if batch.rejected:
@@ -218,23 +185,6 @@ def _stored(table: DeltaTable, kind: str, signal: str, column: str) -> set[objec
     return set(found[column].to_pylist())
 
 
-def split_lines(stream: BinaryIO) -> Iterator[str]:
-    """Lines of a stream, never holding more than one line and a block; long ones cut."""
-    rest = b""
-    while block := stream.read(1 << 20):
-        *lines, rest = (rest + block).split(b"\n")
-        yield from _texts(lines)
-        rest = rest[: MAX_LINE_BYTES + 1]
-    yield from _texts([rest])
-
-
-def _texts(lines: list[bytes]) -> Iterator[str]:
-    for line in lines:
-        text = line[: MAX_LINE_BYTES + 1].decode("utf-8", "replace").rstrip("\r")
-        if text:
-            yield text
-
-
 def _keep_rejected(path: Path, shapes: list[str], now: dt.datetime) -> None:
     """Keep the newest redacted samples; older than 30 days they go."""
     oldest = (now - dt.timedelta(_REJECTED_DAYS)).date().isoformat()
@@ -242,5 +192,5 @@ def _keep_rejected(path: Path, shapes: list[str], now: dt.datetime) -> None:
     kept = [line for line in kept if json.loads(line)["day"] >= oldest]
     kept += [json.dumps({"day": now.date().isoformat(), "shape": shape}) for shape in shapes]
     temporary = path.with_suffix(".new")
-    temporary.write_text("".join(line + "\n" for line in kept[-_REJECTED_LINES:]))
+    temporary.write_text("".join(line + "\n" for line in kept[-REJECTED_LINES:]))
     temporary.replace(path)

@@ -9,18 +9,6 @@ from deltalake import DeltaTable
 
 from cloudflux.access.freshness import SignalSpan
 from cloudflux.access.places import Place
-from cloudflux.access.tables import COUNTS
-
-
-def fill(rows: pa.Table, constant: dict[str, Any]) -> pa.Table:
-    """Complete a table to the schema of counts with constant columns."""
-    columns = [
-        rows[f.name].cast(f.type)
-        if f.name in rows.column_names
-        else pa.chunked_array([pa.array([constant[f.name]] * len(rows), f.type)])
-        for f in COUNTS
-    ]
-    return pa.Table.from_arrays(columns, schema=COUNTS)
 
 
 def select(

@@ -7,12 +7,10 @@ sometimes twice. Lines that can't be understood are data, not errors: see `parse
 
 import datetime as dt
 import re
-from collections.abc import Sequence
 from typing import NamedTuple
 from urllib.parse import unquote
 
-MAX_LINE_BYTES = 64 << 10
-"""Longer lines are malformed: a request line and a user agent have 8 KiB each at most."""
+from cloudflux.access.formats.base import MAX_LINE_BYTES
 
 READ_OPERATIONS = frozenset(
     {"REST.GET.OBJECT", "WEBSITE.GET.OBJECT", "REST.COPY.OBJECT_GET", "REST.SELECT.OBJECT"}
@@ -52,6 +50,8 @@ class AccessRecord(NamedTuple):
     status: int | None
     bytes_sent: int
     user_agent: str
+    first_byte_millis: int | None = None
+    """Until the first byte of the answer: the field that is named turn-around time."""
 
     @property
     def is_read(self) -> bool:
@@ -79,7 +79,7 @@ def parse_line(line: str) -> AccessRecord | None:
     if time is None or after is None:
         return None
     uri = line[uri_start : after.start()].strip('"')
-    status, _, sent, _, _, _ = after.groups()
+    status, _, sent, _, _, turn_around = after.groups()
     return AccessRecord(
         bucket=bucket,
         time=time,
@@ -90,6 +90,7 @@ def parse_line(line: str) -> AccessRecord | None:
         status=None if status == "-" else int(status),
         bytes_sent=0 if sent == "-" else int(sent),
         user_agent=_user_agent(line[after.end() :]),
+        first_byte_millis=None if turn_around == "-" else int(turn_around),
     )
 
 
@@ -123,19 +124,3 @@ def decode_key(raw: str, uri: str) -> str:
     parts = uri.split(" ")
     path = unquote(parts[1].split("?")[0]) if len(parts) >= 2 else ""
     return twice if path.endswith("/" + twice) and not path.endswith("/" + once) else once
-
-
-def is_own(record: AccessRecord, agents: Sequence[str], principals: Sequence[str]) -> bool:
-    """Whether our own software, or a principal that the operator excludes, made the request.
-
-    A principal stands for its sessions too (`…/role-name/session`).
-    """
-    if any(agent in record.user_agent for agent in agents):
-        return True
-    return any(p and (record.requester + "/").startswith(p + "/") for p in principals)
-
-
-def redact(line: str) -> str:
-    """Return the shape of a line, letters as `a`, digits as `0`, and nothing that it said."""
-    shape = re.sub(r"[^\W\d_]", "a", re.sub(r"\d", "0", line[:400]))
-    return shape.encode("ascii", "replace").decode()

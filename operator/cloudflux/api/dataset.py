@@ -54,8 +54,22 @@ class AccessSourceType(StrEnum):
     """Kinds of access signal."""
 
     S3_ACCESS_LOGS = "S3AccessLogs"
+    CLOUD_TRAIL = "CloudTrail"
+    AZURE_LOGS = "AzureLogs"
+    GCS_USAGE_LOGS = "GCSUsageLogs"
+    GCS_AUDIT_LOGS = "GCSAuditLogs"
     FILE_ATIME = "FileAtime"
     KAFKA = "Kafka"
+
+
+LOG_SCHEMES = {
+    AccessSourceType.S3_ACCESS_LOGS: "s3",
+    AccessSourceType.CLOUD_TRAIL: "s3",
+    AccessSourceType.AZURE_LOGS: "az",
+    AccessSourceType.GCS_USAGE_LOGS: "gs",
+    AccessSourceType.GCS_AUDIT_LOGS: "gs",
+}
+"""Kinds of access signal that are read from log objects, and whose data they tell of."""
 
 
 class AccessSource(Model):
@@ -63,16 +77,19 @@ class AccessSource(Model):
 
     type: AccessSourceType = Field(
         description=(
-            "S3AccessLogs: server access logs of the bucket. FileAtime: access times of the "
+            "S3AccessLogs: server access logs of the bucket. CloudTrail: data events of S3. "
+            "AzureLogs: resource logs of Azure Storage (StorageRead, StorageWrite). "
+            "GCSUsageLogs, GCSAuditLogs: usage logs, and audit logs of data access, of Google "
+            "Cloud Storage. FileAtime: access times of the "
             "file system, which prove the last read only. Kafka: access events that the "
-            "readers of the data send and `cloudflux collector` counts."
+            "readers of the data, or MinIO, send and `cloudflux collector` counts."
         )
     )
     logs: Location | None = Field(
         default=None,
         description=(
-            "Where the access logs are delivered; needed for S3AccessLogs, not allowed for "
-            "the others."
+            "Where the access logs are delivered; needed for all that read logs, not allowed for "
+            "FileAtime and Kafka."
         ),
     )
 

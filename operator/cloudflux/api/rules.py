@@ -7,6 +7,8 @@ rule and asserts that it is refused with the rule's message.
 
 from dataclasses import dataclass
 
+from cloudflux.api.dataset import LOG_SCHEMES
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -89,18 +91,24 @@ _DATA_SET: dict[str, tuple[Rule, ...]] = {
             "!self.access.sources.exists(source, source.type == 'FileAtime')",
             "FileAtime is for file:// locations only",
         ),
-        Rule(
-            "!has(self.access) || !has(self.access.sources) || "
-            "self.location.uri.startsWith('s3://') || "
-            "!self.access.sources.exists(source, source.type == 'S3AccessLogs')",
-            "S3AccessLogs is for s3:// locations only",
+        *(
+            Rule(
+                "!has(self.access) || !has(self.access.sources) || "
+                f"self.location.uri.startsWith('{scheme}://') || "
+                f"!self.access.sources.exists(source, source.type == '{kind}')",
+                f"{kind} is for {scheme}:// locations only",
+            )
+            for kind, scheme in LOG_SCHEMES.items()
         ),
     ),
     "spec.location": _LOCATION,
     "spec.access.sources[]": (
-        Rule(
-            "self.type != 'S3AccessLogs' || has(self.logs)",
-            "S3AccessLogs needs logs: the location where the access logs are delivered",
+        *(
+            Rule(
+                f"self.type != '{kind}' || has(self.logs)",
+                f"{kind} needs logs: the location where the access logs are delivered",
+            )
+            for kind in LOG_SCHEMES
         ),
         Rule("self.type != 'FileAtime' || !has(self.logs)", "FileAtime takes no logs"),
         Rule("self.type != 'Kafka' || !has(self.logs)", "Kafka takes no logs"),

@@ -68,6 +68,10 @@ class AccessSourceRef(Task):
     logs: StoreRef | None = None
 
 
+OWN_USER_AGENT = "cloudflux/"
+"""Part of the User-Agent of our own requests."""
+
+
 class ScanRequest(Task):
     """ingest.scan: list the data set and read its access signals."""
 
@@ -77,7 +81,7 @@ class ScanRequest(Task):
     tier_roots: tuple[str, ...] = ()
     """Roots of file tiers (file://…), to follow the links that tiering leaves."""
     retention_days: int = 400
-    excluded_user_agents: tuple[str, ...] = ("cloudflux/",)
+    excluded_user_agents: tuple[str, ...] = (OWN_USER_AGENT,)
     excluded_principals: tuple[str, ...] = ()
     now: dt.datetime
 

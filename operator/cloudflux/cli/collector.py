@@ -29,7 +29,13 @@ def collector(
     try:
         if not settings.kafka.enabled:
             raise ConfigurationError("set CLOUDFLUX_KAFKA__BROKERS to host:port of your brokers")
-        asyncio.run(_collect(settings, tuple(excluded_principals or ()), metrics_port))
+        asyncio.run(
+            _collect(
+                settings,
+                (*settings.excluded_principals, *(excluded_principals or ())),
+                metrics_port,
+            )
+        )
     except CloudFluxError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error

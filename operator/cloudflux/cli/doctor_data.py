@@ -205,7 +205,7 @@ def check_logs(ref: StoreRef, now: dt.datetime) -> list[Finding]:
 
 def _recent_logs(store: Any, now: dt.datetime) -> Iterator[dt.datetime]:
     """Yield times of recent deliveries; their names begin with the day, so that few are listed."""
-    from cloudflux.access.logs import delivered_at
+    from cloudflux.access.formats.base import delivered_at
     from cloudflux.storage.interface import ObjectInfo
 
     first = f"{now - dt.timedelta(days=_LOOK_BACK_DAYS):%Y-%m-%d}"

@@ -3,7 +3,6 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
@@ -12,18 +11,25 @@ import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
-from cloudflux.access.batch import make_row
 from cloudflux.access.places import KAFKA_SIGNAL, kafka_signal
+from cloudflux.access.records import hash_bytes
+from cloudflux.access.rows import (
+    make_row,
+    merged,
+    put_rows,
+    read_rows,
+    seen_rows,
+    unseen,
+    with_signal,
+)
 from cloudflux.access.store import AccessStore
-from cloudflux.access.tables import COUNTS, shard_of
+from cloudflux.access.tables import COUNTS
 from cloudflux.errors import CloudFluxError
 
 LEDGER_MINUTES = 10
 """A day is noted as seen at most so often: it has to be known, not by the second."""
 
 MAX_NOTED = 100_000
-
-_NONE = bytes(8)
 
 Hashes = npt.NDArray[np.int64]
 
@@ -80,7 +86,7 @@ class Ledger:
             where = (pc.field("kind") == "seen") & (pc.field("signal") == name)
             dataset = self._table.to_pyarrow_dataset()
             hashes = dataset.to_table(columns=["hash"], filter=where)["hash"].to_numpy()
-            self._seen[name] = np.unique(hashes.astype(np.int64))
+            self._seen[name] = merged(hashes.astype(np.int64))
         return {name: self._table.transaction_version(name) for name in applications}
 
     def commit(self, parts: Mapping[str, Pending], now: dt.datetime) -> Counted:
@@ -102,7 +108,7 @@ class Ledger:
             raise PositionMoved(f"somebody else committed meanwhile: {error}") from error
         self._table.update_incremental()
         for name, hashes in fresh.items():
-            self._seen[name] = np.union1d(self._seen[name], hashes)
+            self._seen[name] = merged(self._seen[name], hashes)
         return counted
 
     def _rows(
@@ -117,14 +123,16 @@ class Ledger:
             duplicates += repeated
             fresh[name] = hashes
             kept.append(mine)
-            tables.append(_seen_rows(name, hashes, now.date()))
+            tables.append(seen_rows(name, hashes, now.date()))
         counted = Counted(0, 0, duplicates)
         if kept:
             table = pa.concat_tables(kept)
             if len(self._excluded):
                 excluded = pc.is_in(table["principal"], self._excluded)
                 table = table.filter(pc.invert(excluded))
-            tables += [_reads(table, now.date()), _writes(table, now.date())]
+            every = np.ones(len(table), bool)
+            rows = [read_rows(table, every, now.date()), put_rows(table, now.date())]
+            tables += [_signalled(one) for one in rows]
             reads = pc.sum(pc.cast(table["read"], pa.int64())).as_py() or 0
             counted = Counted(reads, len(table) - reads, duplicates)
             tables.append(self._days(table, now))
@@ -135,10 +143,7 @@ class Ledger:
     def _without_repeats(self, name: str, table: pa.Table) -> tuple[pa.Table, Hashes, int]:
         """Leave out operations whose id was seen, in this batch or before."""
         hashes = _hashes(table["id"].to_pylist())
-        known = np.isin(hashes, self._seen[name]) & (hashes != 0)
-        first = np.zeros(len(hashes), bool)
-        first[np.unique(hashes, return_index=True)[1]] = True
-        keep = (hashes == 0) | (first & ~known)
+        keep = unseen(hashes, self._seen[name])
         fresh = hashes[keep & (hashes != 0)]
         return table.filter(pa.array(keep)), fresh, int((~keep).sum())
 
@@ -164,73 +169,13 @@ class Ledger:
 
 
 def _hashes(identities: Sequence[str | None]) -> Hashes:
-    """Eight bytes of each id; 0 for none."""
-    digests = [
-        blake2b(one.encode("utf-8", "surrogateescape"), digest_size=8).digest() if one else _NONE
-        for one in identities
-    ]
-    return np.frombuffer(b"".join(digests), "<i8").astype(np.int64)
+    """Hashes of ids; 0 for none."""
+    found = np.zeros(len(identities), np.int64)
+    known = [n for n, one in enumerate(identities) if one]
+    if known:
+        found[known] = hash_bytes(str(identities[n]).encode() for n in known)
+    return found
 
 
-def _reads(table: pa.Table, today: dt.date) -> pa.Table:
-    reads = table.filter(table["read"])
-    if len(reads) == 0:
-        return COUNTS.empty_table()
-    days = pc.cast(reads["at"], pa.date32())
-    grouped = (
-        reads.append_column("day", days)
-        .group_by(["bucket", "key", "day"])
-        .aggregate([("bytes", "sum"), ("at", "max"), ("row", "count")])
-    )
-    count = grouped["row_count"]
-    return _fill(grouped, today, "reads", {
-        "requests": count, "reads": count, "bytes": grouped["bytes_sum"], "at": grouped["at_max"],
-    })  # fmt: skip
-
-
-def _writes(table: pa.Table, today: dt.date) -> pa.Table:
-    """Rows of first writes: on which day an object was made."""
-    writes = table.filter(pc.invert(table["read"]))
-    if len(writes) == 0:
-        return COUNTS.empty_table()
-    grouped = writes.group_by(["bucket", "key"]).aggregate([("at", "min")])
-    days = pc.cast(grouped["at_min"], pa.date32())
-    return _fill(grouped.append_column("day", days), today, "puts", {})
-
-
-def _fill(
-    grouped: pa.Table, today: dt.date, kind: str, given: Mapping[str, pa.ChunkedArray]
-) -> pa.Table:
-    size = len(grouped)
-    keys = grouped["key"].to_pylist()
-    columns = {
-        "kind": [kind] * size,
-        "month": pc.strftime(grouped["day"], "%Y-%m"),
-        "shard": [shard_of(key) for key in keys],
-        "signal": pc.binary_join_element_wise(KAFKA_SIGNAL, grouped["bucket"], ":"),
-        "bucket": grouped["bucket"],
-        "key": grouped["key"],
-        "day": grouped["day"],
-        "ingested": [today] * size,
-        **{name: [0] * size for name in ("requests", "reads", "bytes", "malformed")},
-        "at": [None] * size,
-        "hash": [None] * size,
-        **given,
-    }
-    return pa.Table.from_arrays(
-        [pa.array(v, f.type) if isinstance(v, list) else v.cast(f.type)
-         for f, v in ((f, columns[f.name]) for f in COUNTS)],
-        schema=COUNTS,
-    )  # fmt: skip
-
-
-def _seen_rows(name: str, hashes: Hashes, today: dt.date) -> pa.Table:
-    row = {**make_row("seen", today, ""), "signal": name, "ingested": today}
-    size = len(hashes)
-    return pa.Table.from_arrays(
-        [
-            pa.array(hashes) if f.name == "hash" else pa.array([row[f.name]] * size, f.type)
-            for f in COUNTS
-        ],
-        schema=COUNTS,
-    )
+def _signalled(rows: pa.Table) -> pa.Table:
+    return with_signal(rows, pc.binary_join_element_wise(KAFKA_SIGNAL, rows["bucket"], ":"))

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from pyarrow import json as arrow_json
 from pydantic import ValidationError
 
-from cloudflux.access.s3logs import redact
+from cloudflux.access.records import redact
 from cloudflux.api.event_data import AccessOperation
 
 MAX_MESSAGE_BYTES = 64 * 1024

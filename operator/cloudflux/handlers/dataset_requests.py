@@ -4,7 +4,7 @@ import datetime as dt
 
 from cloudflux.api.common import ConditionStatus, Location, SecretRef
 from cloudflux.api.conditions import find as find_condition
-from cloudflux.api.tasks import AccessSourceRef, EvaluateRequest, ScanRequest
+from cloudflux.api.tasks import OWN_USER_AGENT, AccessSourceRef, EvaluateRequest, ScanRequest
 from cloudflux.api.vocabulary import ConditionType
 from cloudflux.handlers.requests import tier_roots
 from cloudflux.handlers.resources import POLICY, DataSet
@@ -52,6 +52,8 @@ async def scan_request(runtime: Runtime, data_set: DataSet, now: dt.datetime) ->
         sources=tuple(sources),
         tier_roots=tier_roots(runtime, data_set.namespace, source.uri),
         retention_days=data_set.spec.retention.access_history_days,
+        excluded_user_agents=(OWN_USER_AGENT, *runtime.settings.excluded_user_agents),
+        excluded_principals=runtime.settings.excluded_principals,
         now=now,
     )
 

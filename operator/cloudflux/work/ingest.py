@@ -8,12 +8,14 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from cloudflux.access.atime import AtimeSupport, atime_support
+from cloudflux.access.formats import FORMATS
 from cloudflux.access.freshness import ATIME_SIGNAL, Freshness, assess
 from cloudflux.access.inventory import InventoryTotals
-from cloudflux.access.logs import Exclusions, IngestTotals, ingest_logs
+from cloudflux.access.logs import IngestTotals, ingest_logs
 from cloudflux.access.places import Place, data_set_bucket, kafka_signal
+from cloudflux.access.records import Exclusions
 from cloudflux.access.store import AccessStore, open_access_store
-from cloudflux.api.dataset import AccessSourceType
+from cloudflux.api.dataset import LOG_SCHEMES, AccessSourceType
 from cloudflux.api.tasks import AccessSourceRef, ClassUsage, ScanRequest, ScanResult, StoreRef
 from cloudflux.children.context import Context, Operation, Operations
 from cloudflux.errors import ContainerNotFound, PermissionDenied
@@ -39,7 +41,7 @@ def scan(request: ScanRequest, context: Context) -> ScanResult:
         for source in request.sources:
             context.check()
             problem = _register(access, request, source)
-            if problem is None and source.type is AccessSourceType.S3_ACCESS_LOGS:
+            if problem is None and source.type in FORMATS:
                 problem = _ingest(access, request, source, lines, context)
             trouble = trouble or problem
         context.stop_point("scan.logs-ingested")
@@ -61,10 +63,10 @@ OPERATIONS: Operations = {"ingest.scan": Operation(ScanRequest, scan)}
 """What the ingest child serves."""
 
 
-def signal_of(logs: StoreRef) -> str:
+def signal_of(kind: AccessSourceType, logs: StoreRef) -> str:
     """Name of a log location, the same for all data sets that share it."""
     text = f"{logs.endpoint or ''} {logs.uri.rstrip('/')}"
-    return "s3logs:" + blake2b(text.encode(), digest_size=12).hexdigest()
+    return f"{FORMATS[kind].slug}:" + blake2b(text.encode(), digest_size=12).hexdigest()
 
 
 def _objects(store: Store, context: Context) -> Iterator[ObjectInfo]:
@@ -92,12 +94,13 @@ def _register(access: AccessStore, request: ScanRequest, source: AccessSourceRef
         there = f"{scheme}://{bucket}"
         place = Place(kafka_signal(there), there, f"{prefix}/" if prefix else "", since)
     else:
-        if scheme != "s3" or source.logs is None:
-            need = "s3:// data only" if scheme != "s3" else "data whose logs are named in `logs`"
-            return "AccessLogsMissing", f"S3AccessLogs sees reads of {need}; the data is at {uri}"
+        needed = LOG_SCHEMES[source.type]
+        if scheme != needed or source.logs is None:
+            data = f"{needed}:// data only" if scheme != needed else "data whose logs are named"
+            return "AccessLogsMissing", f"{source.type} sees reads of {data}; the data is at {uri}"
         bucket, _, prefix = rest.partition("/")
-        prefix = prefix.strip("/")
-        place = Place(signal_of(source.logs), bucket, f"{prefix}/" if prefix else "", since)
+        prefix, signal = prefix.strip("/"), signal_of(source.type, source.logs)
+        place = Place(signal, bucket, f"{prefix}/" if prefix else "", since)
     access.register(uid, place, request.retention_days)
     return None
 
@@ -115,8 +118,9 @@ def _ingest(
         with closing(open_store(source.logs)) as logs:
             found = ingest_logs(
                 access,
-                signal_of(source.logs),
+                signal_of(source.type, source.logs),
                 logs,
+                log_format=FORMATS[source.type],
                 now=request.now,
                 retention_days=request.retention_days,
                 exclusions=Exclusions(request.excluded_user_agents, request.excluded_principals),

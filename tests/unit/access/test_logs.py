@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from cloudflux.access.logs import Exclusions, ingest_logs
+from cloudflux.access.logs import ingest_logs
 from cloudflux.access.places import Place
+from cloudflux.access.records import Exclusions
 from cloudflux.access.store import AccessStore
 from cloudflux.storage.memory import MemoryStore
 

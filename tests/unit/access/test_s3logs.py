@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudflux.access.s3logs import AccessRecord, decode_key, is_own, parse_line, parse_time, redact
+from cloudflux.access.records import redact
+from cloudflux.access.s3logs import AccessRecord, decode_key, parse_line, parse_time
 
 OWNER = "79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be"
 DOCUMENTED = (
@@ -114,13 +115,6 @@ def test_no_damage_raises(data):
 def test_time_zones_become_utc():
     assert parse_time("06/Feb/2019:00:30:38 +0100").isoformat() == "2019-02-05T23:30:38+00:00"
     assert parse_time("06/Feb/2019:00:30:38 -0130").isoformat() == "2019-02-06T02:00:38+00:00"
-
-
-def test_own_requests_by_agent_or_principal():
-    record = parse_line(get(agent='"Boto3/1.4 cloudflux/0.1"'))
-    assert is_own(record, ["cloudflux/"], [])
-    assert not is_own(record, ["other/"], [""])
-    assert is_own(record._replace(requester="arn:x"), [], ["arn:x"])
 
 
 def test_redaction_keeps_the_shape_alone():
