@@ -10,7 +10,7 @@ from tests.integration.samples import LOCATION, SPECS, put, resource
 
 from cloudflux.api.common import Condition, ConditionStatus
 from cloudflux.api.crds import KINDS, SCHEMA_VERSION_ANNOTATION, crd, mismatch
-from cloudflux.api.dataset import DataSetStatus, InventoryStatus
+from cloudflux.api.dataset import LOG_SCHEMES, DataSetStatus, InventoryStatus
 from cloudflux.api.migrationjob import MigrationJobStatus, Phase
 from cloudflux.api.rules import RULES
 from cloudflux_dev.cluster import ControlPlane
@@ -84,13 +84,21 @@ CREATIONS = [
         "DataSet", "spec", {"access": {"sources": FILE_SOURCE}},
         "FileAtime is for file:// locations only",
     ),
-    (
-        "DataSet", "spec", {"location": {"uri": "file:///srv/data"}},
-        "S3AccessLogs is for s3:// locations only",
+    *(
+        (
+            "DataSet", "spec",
+            {"location": {"uri": "file:///srv/data"}, "access.sources.0.type": kind.value},
+            f"{kind} is for {scheme}:// locations only",
+        )
+        for kind, scheme in LOG_SCHEMES.items()
     ),
-    (
-        "DataSet", "spec.access.sources[]", {"access.sources.0.logs": None},
-        "S3AccessLogs needs logs: the location where the access logs are delivered",
+    *(
+        (
+            "DataSet", "spec.access.sources[]",
+            {"access.sources.0.type": kind.value, "access.sources.0.logs": None},
+            f"{kind} needs logs: the location where the access logs are delivered",
+        )
+        for kind in LOG_SCHEMES
     ),
     (
         "DataSet", "spec.access.sources[]",
