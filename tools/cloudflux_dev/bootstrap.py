@@ -57,15 +57,16 @@ def make() -> None:
     uv = ENVIRONMENT / "bin" / "uv"
     got_uv = _run([*pip, "install", "--quiet", "--only-binary", ":all:", "--require-hashes",
                    "-r", str(BOOTSTRAP_LOCK)], quiet=True)  # fmt: skip
-    install = [str(uv), "pip", "install", "--quiet", "--python", str(python)]
-    if not got_uv or not uv.exists():
-        print("uv is not to be had for this machine; pip does it (up to 5 minutes) …", flush=True)
-        install = [*pip, "install", "--quiet", "--no-deps"]
-    if not _run([*install, "--require-hashes", "-r", str(LOCK)]):
-        raise SetupError(
-            "The packages could not be installed; the lines above say why. A package registry "
-            "must be reachable (pip's own configuration and proxies are used)."
-        )
+    locked = ["--require-hashes", "-r", str(LOCK)]
+    fast = [str(uv), "pip", "install", "--quiet", "--python", str(python), *locked]
+    if not (got_uv and uv.exists() and _run(fast)):
+        # pip knows of mirrors, certificates and proxies that only its own configuration names
+        print("uv is not to be had, or can't; pip does it (up to 5 minutes) …", flush=True)
+        if not _run([*pip, "install", "--quiet", "--no-deps", *locked]):
+            raise SetupError(
+                "The packages could not be installed; the lines above say why. A package registry "
+                "must be reachable (pip's own configuration and proxies are used)."
+            )
     # compiled now: else every process compiles what it imports, where bytecode is not written
     _run([str(python), "-m", "compileall", "-q", "-j", "0", str(_packages())], quiet=True)
     _link_sources(python)
