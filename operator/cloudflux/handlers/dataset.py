@@ -23,6 +23,7 @@ from cloudflux.handlers.dataset_requests import (
     scan_request,
 )
 from cloudflux.handlers.dataset_say import tell_of_decision, warn_of_access, with_conflict
+from cloudflux.handlers.hearing import is_busy
 from cloudflux.handlers.locationmap import repair_location_map
 from cloudflux.handlers.locations import check_location
 from cloudflux.handlers.resources import DataSet
@@ -33,8 +34,8 @@ FIND, SCAN, EVALUATE = "Find", "Scan", "Evaluate"
 FIRST_HOLD_SECONDS, HOLD_SECONDS = 1.0, 5.0
 """So long what was found out waits for what the next step brings, to share a write with it:
 before it is known where the data is, for which jobs wait, and afterwards."""
-YIELD_SECONDS, YIELD_AGAIN_SECONDS = 60.0, 10.0
-"""So long the scan after a move waits while other moves wait for a slot."""
+YIELD_SECONDS, YIELD_AGAIN_SECONDS = 300.0, 10.0
+"""So long at most the scan after a move gives way to other moves."""
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 5, 300
 
 
@@ -127,7 +128,7 @@ async def _start_next(runtime: Runtime, data_set: DataSet, now: dt.datetime) -> 
     await repair_location_map(runtime, data_set)
     assert status.inventory is not None  # noqa: S101 - else a scan was due
     if _moved_since_scan(data_set):
-        return YIELD_AGAIN_SECONDS
+        return _await_turn(runtime, data_set, now)
     interval = runtime.settings.scan_interval_seconds
     return max(1.0, interval - (now - status.inventory.scanned_at).total_seconds())
 
@@ -154,10 +155,18 @@ def _moved_since_scan(data_set: DataSet) -> bool:
 
 
 def _yields(runtime: Runtime, data_set: DataSet, now: dt.datetime) -> bool:
-    """Whether listing what was just moved gives way to moves that wait for a slot."""
+    """Whether listing what was just moved gives way to other moves."""
     moved_at = data_set.status.history[0].completed_at
-    waiting = bool(runtime.standing.first_in_line(1))
-    return waiting and (now - moved_at).total_seconds() < YIELD_SECONDS
+    return is_busy(runtime) and (now - moved_at).total_seconds() < YIELD_SECONDS
+
+
+def _await_turn(runtime: Runtime, data_set: DataSet, now: dt.datetime) -> float:
+    """Return when to look again; sooner, it is woken when the moves leave room."""
+    if not _yields(runtime, data_set, now):
+        return YIELD_AGAIN_SECONDS
+    runtime.yielding.add(data_set.key)
+    left_seconds = YIELD_SECONDS - (now - data_set.status.history[0].completed_at).total_seconds()
+    return max(YIELD_AGAIN_SECONDS, left_seconds)
 
 
 def _same_wish(runtime: Runtime, data_set: DataSet) -> bool:

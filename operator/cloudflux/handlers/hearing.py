@@ -51,6 +51,17 @@ def wake_line(runtime: Runtime) -> None:
     free = runtime.settings.max_running_jobs - len(runtime.standing.moving)
     for key in runtime.standing.first_in_line(max(free, 1)):
         runtime.queue.add(key)
+    if not is_busy(runtime):
+        for key in runtime.yielding:
+            runtime.queue.add(key)
+        runtime.yielding.clear()
+
+
+def is_busy(runtime: Runtime) -> bool:
+    """Whether moves take every slot, wait for one, or are being planned."""
+    if len(runtime.standing.moving) >= runtime.settings.max_running_jobs:
+        return True
+    return bool(runtime.standing.first_in_line(1) or runtime.held)
 
 
 def _same_version(one: Raw, other: Raw) -> bool:

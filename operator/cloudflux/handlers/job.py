@@ -24,6 +24,7 @@ from cloudflux.handlers.resolve import in_place
 from cloudflux.handlers.resources import DATA_SET, JOB, POLICY, Job, parse
 from cloudflux.handlers.retirement import source_in_use
 from cloudflux.handlers.runtime import Held, Runtime
+from cloudflux.handlers.shared_writes import may_wait_seconds
 from cloudflux.handlers.tasks import Key
 from cloudflux.migration import facts as machine
 from cloudflux.migration.machine import decide
@@ -42,14 +43,16 @@ async def reconcile(runtime: Runtime, key: Key) -> float | None:
         job = replace(job, status=held.status, visited=True)
     facts = await gather(runtime, job, runtime.clock())
     decision = decide(facts)
-    if held is not None and decision.status is None and held.left_seconds <= 0:
+    if held is None and (seconds := may_wait_seconds(decision)) and decision.status is not None:
+        held = runtime.held[job.uid] = Held(decision.status, seconds)
+        return await _hold(runtime, job, facts, decision, held)
+    if held is not None and held.left_seconds > 0:
+        if decision.status is None and not decision.actions:
+            return held.left_seconds
+        if may_wait_seconds(decision):
+            return await _hold(runtime, job, facts, decision, held)
+    if held is not None and decision.status is None:
         decision = replace(decision, status=held.status)
-    elif decision.status is not None and may_wait(decision):
-        held = runtime.held.setdefault(job.uid, Held(decision.status))
-        held.status = decision.status
-        for action in decision.after:
-            await _act(runtime, replace(job, status=held.status), action, facts)
-        return max(0.0, held.left_seconds)
     # let in before anything is awaited: the next job that is looked at must see it
     pin = (decision.status or job.status).pin
     if pin is not None and (decision.status or job.status).phase in MOVING:
@@ -65,21 +68,20 @@ async def reconcile(runtime: Runtime, key: Key) -> float | None:
         runtime.admitted.pop(job.uid, None)
 
 
-def may_wait(decision: machine.Decision) -> bool:
-    """Whether the status may share a write with the plan that is being made.
-
-    Nothing stands on it: a kill costs no more than making the plan again.
-    """
-    status = decision.status
-    return (
-        status is not None
-        and (status.phase, status.reason) == (Phase.PENDING, "Pending")
-        and not decision.before
-        and all(
-            isinstance(action, machine.StartTask) and action.step == machine.PLAN
-            for action in decision.after
-        )
-    )
+async def _hold(
+    runtime: Runtime,
+    job: Job,
+    facts: machine.JobFacts,
+    decision: machine.Decision,
+    held: Held,
+) -> float:
+    """Go on without writing the status; returns seconds until it must be written."""
+    held.status = decision.status or held.status
+    if isinstance(facts.outcome, machine.Done | machine.Failed):
+        runtime.tasks.forget(job.uid)
+    for action in decision.after:
+        await _act(runtime, replace(job, status=held.status), action, facts)
+    return max(0.0, held.left_seconds)
 
 
 async def _carry_out(

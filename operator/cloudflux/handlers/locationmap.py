@@ -76,7 +76,11 @@ async def write_location_map(
     location = data_set.status.location
     if location is None:
         return
-    wanted = build(data_set, location)
+    await _write(runtime, data_set, build(data_set, location), first_move)
+    runtime.maps_seen.note((data_set.namespace, data_set.name), location.generation)
+
+
+async def _write(runtime: Runtime, data_set: DataSet, wanted: Raw, first_move: bool) -> None:
     if first_move:
         try:
             await runtime.kube.create(CONFIG_MAPS, wanted)
@@ -104,7 +108,6 @@ async def repair_location_map(runtime: Runtime, data_set: DataSet) -> None:
         return
     try:
         await write_location_map(runtime, data_set)
-        runtime.maps_seen.note(key, location.generation)
     except ConfigMapConflict as error:
         runtime.event(data_set, error.reason, str(error))
     except Conflict:

@@ -38,7 +38,6 @@ from cloudflux.settings import Settings
 
 PLACE_SECONDS = 30.0
 MAX_PLACES = 1000
-HELD_SECONDS = 1.0
 MAP_SEEN_SECONDS, MAX_MAPS_SEEN = 60.0, 10_000
 MAX_PARSED = 1000
 """Parsed objects that are remembered; the raw ones all are."""
@@ -69,12 +68,14 @@ class Held:
     """A job's status that is not written yet, because the next one is about to follow."""
 
     status: MigrationJobStatus
+    seconds: float
+    """For how long it may wait."""
     since: float = field(default_factory=time.monotonic)
 
     @property
     def left_seconds(self) -> float:
         """For how long it may still wait."""
-        return HELD_SECONDS - (time.monotonic() - self.since)
+        return self.seconds - (time.monotonic() - self.since)
 
 
 @dataclass(slots=True)
@@ -132,6 +133,8 @@ class Runtime:
     """By policy: its last scheduled evaluation."""
     held: dict[str, Held] = field(default_factory=dict)
     """By job: the status that waits to share a write."""
+    yielding: set[Key] = field(default_factory=set)
+    """Data sets whose scan after a move gives way to other moves."""
     maps_seen: MapsSeen = field(default_factory=MapsSeen)
     """Which location ConfigMaps were looked at a moment ago and found in order."""
     _parsed: dict[Key, Resource[Any, Any]] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from cloudflux.api.crds import KINDS, SCHEMA_VERSION_ANNOTATION, crd, mismatch, schema_version
 from cloudflux.api.generate import generated
+from cloudflux.api.rules import ALWAYS_THERE
 from cloudflux.api.structural import NotStructuralError, structural_schema
 
 DEFINITIONS = {kind.kind: crd(kind) for kind in KINDS}
@@ -62,6 +63,12 @@ def test_spec_has_no_floats_and_status_no_defaults(kind):
         assert node["type"] != "number", path
         if path.startswith(".status"):
             assert "default" not in node, path
+
+
+def test_a_field_that_a_rule_takes_for_granted_is_required_or_has_a_default():
+    spec = schema_of("MigrationJob")["properties"]["spec"]
+    for field in ALWAYS_THERE:
+        assert field in spec["required"] or "default" in spec["properties"][field], field
 
 
 def test_printer_columns_point_at_fields_that_exist():

@@ -150,3 +150,29 @@ async def test_an_edit_after_a_failure_is_looked_at_at_once(runtime: Runtime, ap
     memory.failures, memory.not_before = 9, runtime.clock() + dt.timedelta(hours=1)
     await dataset.reconcile(runtime, DATA)
     assert (memory.failures, memory.not_before) == (0, None)
+
+
+async def test_who_gave_way_to_moves_is_woken_when_they_leave_room(runtime: Runtime) -> None:
+    put(runtime, **{DATA_SET: a_data_set(), JOB: a_job(phase="Queued", reason="Queued")})
+    runtime.yielding.add(DATA)
+    hearing.wake_line(runtime)
+    assert woken(runtime) == {MOVE}, "a move waits for a slot"
+    runtime.cache.put(JOB, a_job(version=5, phase="Completed"))
+    hearing.wake_line(runtime)
+    assert woken(runtime) == {DATA}
+    hearing.wake_line(runtime)
+    assert woken(runtime) == set(), "once"
+
+
+async def test_what_gives_way_looks_again_though_nobody_wakes_it(runtime: Runtime) -> None:
+    at = runtime.clock()
+    moved = parse(DATA_SET, a_data_set(history=[{
+        "job": "move", "completedAt": at.isoformat(), "source": "s3://a/", "target": "s3://b/",
+        "objects": 1, "bytes": 1, "manifestUri": "file:///m"}]))  # fmt: skip
+    assert dataset._await_turn(runtime, moved, at) == dataset.YIELD_AGAIN_SECONDS
+    assert not runtime.yielding, "nothing keeps it waiting"
+    put(runtime, **{JOB: a_job(phase="Queued", reason="Queued")})
+    assert dataset._await_turn(runtime, moved, at) == dataset.YIELD_SECONDS
+    assert runtime.yielding == {DATA}
+    late = at + dt.timedelta(seconds=dataset.YIELD_SECONDS)
+    assert dataset._await_turn(runtime, moved, late) == dataset.YIELD_AGAIN_SECONDS
