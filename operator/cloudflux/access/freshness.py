@@ -96,7 +96,7 @@ def assess(
         message = f"the newest access log is {hours} hours old: is logging still on?"
         return Freshness(False, "AccessLogsLate", message, observed, share)
     if not complete:
-        message = "the first access logs are in; the first whole day ends at midnight UTC"
+        message = "the history has begun; its first whole day ends at midnight UTC"
         return Freshness(False, "AccessHistoryShort", message)
     if share < MIN_COVERAGE_PERCENT:
         message = (

@@ -81,8 +81,10 @@ def _forget(runtime: Runtime, kind: str, raw: Raw) -> None:
     if kind == JOB:
         runtime.held.pop(uid, None)
         runtime.queue.add(sweep_key(uid))
-        reference = raw.get("spec", {}).get("dataSetRef", {}).get("name", "")
-        runtime.queue.add((DATA_SET, raw["metadata"].get("namespace", ""), reference))
+        namespace, spec = raw["metadata"].get("namespace", ""), raw.get("spec", {})
+        runtime.queue.add((DATA_SET, namespace, spec.get("dataSetRef", {}).get("name", "")))
+        if spec.get("policyRef"):
+            runtime.queue.add((POLICY, namespace, spec["policyRef"].get("name", "")))
         wake_line(runtime)
     elif kind == DATA_SET:
         runtime.tasks.cancel(uid)

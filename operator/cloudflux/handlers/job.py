@@ -191,7 +191,8 @@ def _wake(runtime: Runtime, before: Job, after: Job) -> None:
         return
     if old in HOLDING and new not in HOLDING:
         wake_waiting(runtime, after)
-    if new is Phase.COMPLETED and after.spec.policy_ref is not None:  # it sums what was saved
+    if new in FINISHED and after.spec.policy_ref is not None:
+        # it sums what was saved, and may try again what failed
         runtime.queue.add((POLICY, after.namespace, after.spec.policy_ref.name))
 
 

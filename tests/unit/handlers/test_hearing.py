@@ -133,6 +133,15 @@ async def test_a_job_whose_turn_came_and_that_is_held_wakes_the_next(runtime: Ru
     assert woken(runtime) == {(JOB, TEAM, "next")}
 
 
+def test_a_job_that_is_deleted_wakes_its_data_set_and_its_policy(runtime: Runtime) -> None:
+    made = a_job()
+    made["spec"]["policyRef"] = {"name": "cheap"}
+    put(runtime, **{DATA_SET: a_data_set(), JOB: made})
+    woken(runtime)
+    hearing.hear(runtime, JOB, "DELETED", made)
+    assert woken(runtime) >= {DATA, (POLICY, TEAM, "cheap")}
+
+
 def test_two_policies_that_come_at_once_are_a_new_ground_for_a_decision() -> None:
     nobody, disputed = fingerprint(Assignment()), fingerprint(Assignment(conflict=("a", "b")))
     assert nobody != disputed

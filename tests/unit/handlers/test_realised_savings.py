@@ -26,6 +26,8 @@ def a_job(phase: Phase, policy: str | None) -> Any:
     ("phase", "policy", "woken"),
     [
         (Phase.COMPLETED, "tier", [(POLICY, "team", "tier")]),
+        (Phase.FAILED, "tier", [(POLICY, "team", "tier")]),
+        (Phase.CANCELLED, "tier", [(POLICY, "team", "tier")]),
         (Phase.COMPLETED, None, []),
         (Phase.VERIFYING, "tier", []),
     ],
