@@ -133,7 +133,7 @@ async def test_a_job_whose_turn_came_and_that_is_held_wakes_the_next(runtime: Ru
     assert woken(runtime) == {(JOB, TEAM, "next")}
 
 
-def test_a_job_that_is_deleted_wakes_its_data_set_and_its_policy(runtime: Runtime) -> None:
+async def test_a_job_that_is_deleted_wakes_its_data_set_and_its_policy(runtime: Runtime) -> None:
     made = a_job()
     made["spec"]["policyRef"] = {"name": "cheap"}
     put(runtime, **{DATA_SET: a_data_set(), JOB: made})
