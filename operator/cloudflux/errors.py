@@ -137,6 +137,18 @@ class PlanChanged(PlanError):
     reason = "PlanChanged"
 
 
+class BudgetExceeded(PlanError):
+    """Going on would cost more than the job may spend."""
+
+    reason = "BudgetExceeded"
+
+
+class RestoreLapsed(PlanError):
+    """Restored copies expired again and again before they were moved."""
+
+    reason = "RestoreLapsed"
+
+
 class SourceInUse(PlanError):
     """The source of a finished move is in use again; nothing there is deleted."""
 

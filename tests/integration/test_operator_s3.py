@@ -134,6 +134,23 @@ def test_a_class_change_beside_writers_is_refused_where_the_store_holds_no_condi
     assert "spec.writers: Quiesced on the DataSet books" in found["message"]
 
 
+def test_archived_objects_are_restored_before_their_class_is_changed(
+    world: World, server: S3Server
+) -> None:
+    client = server.client()
+    for number in range(3):
+        client.put_object(Bucket="data", Key=f"cold/{number}", Body=b"x", StorageClass="GLACIER")
+    secret(world, server, **{"cloudflux.io/credentials": "true"})
+    world.data_set("vault", at(server, "s3://data/cold"), writers="Quiesced")
+    world.job("warmer", "vault", {"storageClass": "STANDARD"}, restore={"tier": "Bulk"})
+    world.wait_condition("migrationjobs", "warmer", "Succeeded", "True")
+    status = world.status("migrationjobs", "warmer")
+    assert (status["plan"]["restore"]["hours"], status["plan"]["restore"]["tier"]) == (12, "Bulk")
+    assert (status["restore"]["requested"], status["restore"]["ready"]) == (3, 3)
+    listed = client.list_objects_v2(Bucket="data", Prefix="cold/")["Contents"]
+    assert {item.get("StorageClass", "STANDARD") for item in listed} == {"STANDARD"}
+
+
 def test_two_policies_that_select_one_data_set_act_on_neither(
     world: World, server: S3Server
 ) -> None:

@@ -19,6 +19,8 @@ from cloudflux.api.migrationjob_status import (
     Phase,
     PlanStatus,
     ProgressStatus,
+    RestorePlan,
+    RestoreStatus,
     StepStatus,
     VerificationStatus,
 )
@@ -33,6 +35,10 @@ __all__ = [
     "Phase",
     "PlanStatus",
     "ProgressStatus",
+    "Restore",
+    "RestorePlan",
+    "RestoreStatus",
+    "RestoreTier",
     "RetentionPolicy",
     "Retry",
     "Selection",
@@ -146,6 +152,37 @@ class Retry(Model):
     )
 
 
+class RestoreTier(StrEnum):
+    """How fast archived objects are restored."""
+
+    BULK = "Bulk"
+    STANDARD = "Standard"
+    EXPEDITED = "Expedited"
+    NEVER = "Never"
+
+
+class Restore(Model):
+    """How archived objects are restored before they are moved."""
+
+    tier: RestoreTier = Field(
+        default=RestoreTier.STANDARD,
+        description=(
+            "Bulk is the cheapest and takes up to 48 hours, Expedited takes minutes and is dear "
+            "(Azure: high priority, an hour; it has no Bulk). Never: archived objects block the "
+            "plan. The plan says hours and price."
+        ),
+    )
+    days: int | None = Field(
+        default=None,
+        ge=1,
+        le=365,
+        description=(
+            "For how many days restored copies are kept. Absent: as long as the move may take. "
+            "Azure keeps no copies: a blob stays in the tier that it is restored to."
+        ),
+    )
+
+
 class Budget(Model):
     """Refuse a plan that is dearer or larger."""
 
@@ -182,6 +219,10 @@ class MigrationJobSpec(Model):
         description="What happens to the source of a move to another location.",
     )
     retry: Retry = Field(default_factory=Retry, description="How failed steps are tried again.")
+    restore: Restore = Field(
+        default_factory=Restore,
+        description="How archived objects are restored before they are moved.",
+    )
     active_deadline_seconds: int | None = Field(
         default=None,
         ge=1,

@@ -23,6 +23,7 @@ class Phase(StrEnum):
     PLANNED = "Planned"
     AWAITING_APPROVAL = "AwaitingApproval"
     QUEUED = "Queued"
+    RESTORING = "Restoring"
     COPYING = "Copying"
     VERIFYING = "Verifying"
     SWITCHING = "Switching"
@@ -31,6 +32,31 @@ class Phase(StrEnum):
     CANCELLING = "Cancelling"
     CANCELLED = "Cancelled"
     FAILED = "Failed"
+
+
+class RestorePlan(StatusModel):
+    """What must be restored from the archive first; part of the plan's cost and duration."""
+
+    objects: int = Field(ge=0, description="Number of objects that are archived.")
+    bytes: int = Field(ge=0, description="Their size in bytes.")
+    tier: str = Field(max_length=16, description="Bulk, Standard or Expedited.")
+    hours: int = Field(ge=1, description="Hours until all can be read, at most.")
+    days: int = Field(
+        ge=0, description="Days that restored copies live; 0: they stay in another class."
+    )
+    cost: Money = Field(description="What it costs, copies for these days included.")
+
+
+class RestoreStatus(StatusModel):
+    """How far the restore is."""
+
+    objects: int = Field(ge=0, description="Number of objects to restore.")
+    ready: int = Field(ge=0, description="Objects that can be read.")
+    requested: int = Field(ge=0, description="Requests that were made and are paid for.")
+    cost: Money = Field(description="What these requests cost, about; it is not refunded.")
+    expected_at: dt.datetime | None = Field(
+        default=None, description="When all can be read, at the latest."
+    )
 
 
 class PlanStatus(StatusModel):
@@ -55,6 +81,9 @@ class PlanStatus(StatusModel):
     )
     expires_at: dt.datetime | None = Field(
         default=None, description="When the plan expires; a new one is made then."
+    )
+    restore: RestorePlan | None = Field(
+        default=None, description="What is restored from the archive first."
     )
     list_uri: str = Field(max_length=2048, description="Where the list of objects is.")
     warnings: list[Text] = Field(
@@ -191,6 +220,9 @@ class MigrationJobStatus(ReportedStatus):
     plan: PlanStatus | None = Field(default=None, description="What will happen and what it costs.")
     queue_position: int | None = Field(
         default=None, ge=1, description="Place in the queue; the first is 1."
+    )
+    restore: RestoreStatus | None = Field(
+        default=None, description="How far the restore from the archive is."
     )
     progress: ProgressStatus | None = Field(default=None, description="How far it is.")
     steps: list[StepStatus] = Field(

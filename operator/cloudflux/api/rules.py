@@ -146,7 +146,7 @@ _TIERING_POLICY: dict[str, tuple[Rule, ...]] = {
 
 _IMMUTABLE_JOB_FIELDS = (
     "dataSetRef", "policyRef", "target", "selection", "execution", "verify", "sourceRetention",
-    "retry", "activeDeadlineSeconds", "progressDeadlineSeconds", "budget",
+    "retry", "restore", "activeDeadlineSeconds", "progressDeadlineSeconds", "budget",
     "ttlSecondsAfterFinished", "requireApproval",
 )  # fmt: skip
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from cloudflux.api.common import Tier
 from cloudflux.api.dataset import AccessSourceType, Writers
-from cloudflux.api.migrationjob import VerifyMethod
+from cloudflux.api.migrationjob import RestoreTier, VerifyMethod
 from cloudflux.api.tieringpolicy import TieringPolicySpec
 
 
@@ -179,6 +179,29 @@ class EvaluateResult(Task):
     """What to know of the prices: assumed region, changed by an overlay."""
 
 
+class RestoreTerms(Task):
+    """What restoring the objects of one class costs and takes; amounts are decimal strings."""
+
+    storage_class: str
+    hours: int
+    """Until an object can be read, at most."""
+    per_object: str
+    per_gb: str
+    """The request, and the restored copy for its days."""
+
+
+class RestoreQuote(Task):
+    """What a plan says of the objects that must be restored first."""
+
+    objects: int
+    size_bytes: int
+    tier: RestoreTier
+    hours: int
+    days: int
+    cost: str
+    terms: tuple[RestoreTerms, ...]
+
+
 class JobTask(Task):
     """Base of the mover's requests: the pinned job. Every operation is safe to repeat."""
 
@@ -202,6 +225,9 @@ class JobTask(Task):
     bandwidth_bytes_per_second: int | None = None
     tier_roots: tuple[str, ...] = ()
     """Roots of the source's file tiers, so that links into them are followed."""
+    restore_tier: RestoreTier = RestoreTier.NEVER
+    """How archived objects are restored first; Never: they block the plan."""
+    restore_days: int | None = None
 
 
 class PlanRequest(JobTask):
@@ -228,6 +254,7 @@ class PlanResult(Task):
     duration_seconds: int
     payback_days: int | None
     list_path: str
+    restore: RestoreQuote | None = None
     warnings: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
@@ -238,6 +265,31 @@ class ObjectFailure(Task):
     key: str
     reason: str
     message: str
+
+
+class RestoreRequest(JobTask):
+    """mover.restore: ask for what is archived, and look how far it is; one pass."""
+
+    now: dt.datetime
+    budget_left: str | None = None
+    """What may be spent on asking again for what expired; None: no limit."""
+    max_rounds: int = 6
+    """An object that expired so many times is asked for no more."""
+
+
+class RestoreResult(Task):
+    """How far the restore is."""
+
+    objects: int
+    ready: int
+    waiting: int
+    """Not 0: look again later. No more than some are looked for."""
+    requested: int
+    """Requests so far, those of earlier passes included."""
+    cost: str
+    """Of all of them."""
+    hours: int = 0
+    """Until what waits can be read, at most, from when it was asked for."""
 
 
 class CopyRequest(JobTask):

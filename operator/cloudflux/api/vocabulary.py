@@ -133,6 +133,10 @@ REASONS: dict[str, ReasonInfo] = {
     "DataSetBusy": ReasonInfo("Another job works on the data set."),
     "DataSetNotFound": ReasonInfo("spec.dataSetRef names no data set.", True),
     "LocationOverlap": ReasonInfo("Source or target overlaps a location in use.", True),
+    "Restoring": ReasonInfo("Archived objects are restored; this takes minutes to days."),
+    "RestoreLapsed": ReasonInfo(
+        "Restored copies expired again and again before they were moved.", True
+    ),
     "Copying": ReasonInfo("Objects are moved."),
     "Verifying": ReasonInfo("Copies are proven."),
     "Switching": ReasonInfo("Consumers are pointed to the new location."),

@@ -57,6 +57,8 @@ class ClassPrices:
     automatic_min_bytes: int | None = None
     """Set for automatic classes: smaller objects never change step and pay no monitoring."""
     automatic_steps: tuple[AutomaticStep, ...] = ()
+    restores: Mapping[str, Figure] = field(default_factory=dict)
+    """Prices of the other tiers of a restore; nothing but a restore asks for them."""
     one_zone: bool = False
     """Kept in one zone only: the loss of a zone is the loss of the data."""
 
@@ -102,6 +104,12 @@ class PriceTable:
     def limit(self, name: str, figure: str) -> float:
         """Return a size or time that a class may not have at all: absent is 0."""
         return self.figure(name, figure) if figure in self.prices(name).figures else 0.0
+
+    def restore_figure(self, name: str, figure: str) -> float:
+        """Return a price of a restore by a tier. Raises PriceUnknown that names it."""
+        prices = self.prices(name)
+        found = prices.figures.get(figure) or prices.restores.get(figure)
+        return self._known(found, f"{figure} of {prices.name}")
 
     def step_price(self, name: str, step: AutomaticStep) -> float:
         """Return the storage price of one step of an automatic class. Raises PriceUnknown."""

@@ -163,6 +163,7 @@ def _rules_only(table: PriceTable) -> PriceTable:
             automatic_steps=tuple(
                 replace(step, storage_per_gb_month=unknown) for step in prices.automatic_steps
             ),
+            restores=dict.fromkeys(prices.restores, unknown),
         )
         for name, prices in table.classes.items()
     }
@@ -179,6 +180,7 @@ def _class(name: str, raw: Mapping[str, Any]) -> ClassPrices:
         figures=MappingProxyType({n: _figure(f) for n, f in raw["figures"].items()}),
         automatic_min_bytes=automatic.get("min_bytes"),
         one_zone=raw.get("one_zone", False),
+        restores=MappingProxyType({n: _figure(f) for n, f in raw.get("restores", {}).items()}),
         automatic_steps=tuple(
             AutomaticStep(s["after_idle_days"], _figure(s["storage_per_gb_month"]))
             for s in automatic.get("steps", ())

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from cloudflux.api.dataset import Writers
-from cloudflux.api.migrationjob import VerifyMethod
+from cloudflux.api.migrationjob import RestoreTier, VerifyMethod
 from cloudflux.api.tasks import (
     CopyRequest,
     CopyResult,
@@ -35,6 +35,8 @@ from cloudflux.cli.moving import (
     say,
     state_directory,
 )
+from cloudflux.cli.restoring import HELP as RESTORE_HELP
+from cloudflux.cli.restoring import UNDER_WAY, await_restore, freeze_quote, only_archived, options
 from cloudflux.errors import CloudFluxError, ConfigurationError
 
 PARALLELISM = 32
@@ -48,6 +50,7 @@ class Outcome:
     objects: int = 0
     size_bytes: int = 0
     failed: int = 0
+    restoring: int = 0
     already_there: bool = False
     deleted: int = 0
     kept: int = 0
@@ -77,6 +80,11 @@ def move(
     delete_source: Annotated[
         bool, typer.Option(help="Delete each proven object at the source, by its version.")
     ] = False,
+    restore: Annotated[RestoreTier, typer.Option(help=RESTORE_HELP)] = RestoreTier.NEVER,
+    restore_days: Annotated[
+        int | None, typer.Option(min=1, max=365, help="How long restored copies live.")
+    ] = None,
+    wait: Annotated[bool, typer.Option(help="Wait for restores; else exit with 4.")] = True,
     dry_run: Annotated[bool, typer.Option(help="Say what would move and what it costs.")] = False,
     state_dir: Annotated[Path | None, typer.Option(help="Checkpoints and manifests.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -96,12 +104,13 @@ def move(
             "parallelism": parallelism,
             "bandwidth_bytes_per_second": bandwidth,
             "verify": proof,
+            **options(restore, restore_days),
         }
         uid = job_uid(
-            task["source"].uri,  # type: ignore[attr-defined]
-            task["source"].endpoint,  # type: ignore[attr-defined]
-            task["target"].uri,  # type: ignore[attr-defined]
-            task["target"].endpoint,  # type: ignore[attr-defined]
+            task["source"].uri,
+            task["source"].endpoint,
+            task["target"].uri,
+            task["target"].endpoint,
         )
         job = _task(uid, task)
         home = state_directory(state_dir)
@@ -109,15 +118,24 @@ def move(
             _print_plan(plan_of(job, home), as_json=as_json)
             return
         with alone(home / "jobs" / uid), progress_on(sys.stderr) as shown:
-            outcome = run(job, home, shown, delete_source=delete_source)
+            outcome = run(job, home, shown, delete_source=delete_source, wait=wait)
     except CloudFluxError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(FAILED) from error
     _print_outcome(job, outcome, as_json=as_json)
+    if outcome.restoring:
+        raise typer.Exit(UNDER_WAY)
     raise typer.Exit(INCOMPLETE if outcome.failed or outcome.kept else DONE)
 
 
-def run(job: dict[str, Any], home: Path, shown: Progress | None, *, delete_source: bool) -> Outcome:
+def run(
+    job: dict[str, Any],
+    home: Path,
+    shown: Progress | None,
+    *,
+    delete_source: bool,
+    wait: bool = True,
+) -> Outcome:
     """Copy, prove and, when asked to, delete; a finished move is told by two listings."""
     from cloudflux.migration.session import open_session
     from cloudflux.migration.settled import unchanged
@@ -138,13 +156,15 @@ def run(job: dict[str, Any], home: Path, shown: Progress | None, *, delete_sourc
                 manifest=session.files.manifest.as_uri(),
             )  # fmt: skip
         else:
-            outcome = _copy_and_prove(session, request, shown, delete_source=delete_source)
+            outcome = _copy_and_prove(
+                session, request, shown, delete_source=delete_source, wait=wait
+            )
     outcome.seconds = time.monotonic() - began
     return outcome
 
 
 def _copy_and_prove(
-    session: Any, request: CopyRequest, shown: Progress | None, *, delete_source: bool
+    session: Any, request: CopyRequest, shown: Progress | None, *, delete_source: bool, wait: bool
 ) -> Outcome:
     from cloudflux.migration.checkpoint import Checkpoint
     from cloudflux.migration.copy import copy_objects, forget_missing
@@ -155,6 +175,11 @@ def _copy_and_prove(
         shown.phase("copying")
     forget_missing(session)
     copied: CopyResult = copy_objects(session, request, follow_removals=False)
+    while request.restore_tier is not RestoreTier.NEVER and only_archived(copied):
+        freeze_quote(session, request)
+        if not await_restore(request, session.context, wait=wait):
+            return Outcome(copied.objects_done, copied.bytes_done, restoring=copied.objects_failed)
+        copied = copy_objects(session, request, follow_removals=False)
     if copied.objects_failed:
         return Outcome(
             copied.objects_done, copied.bytes_done, copied.objects_failed,

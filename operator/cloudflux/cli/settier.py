@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from cloudflux.api.dataset import Writers
+from cloudflux.api.migrationjob import RestoreTier
 from cloudflux.api.tasks import CopyRequest, PlanRequest, PlanResult, VerifyRequest
 from cloudflux.cli.moving import (
     DONE,
@@ -25,6 +26,8 @@ from cloudflux.cli.moving import (
     say,
     state_directory,
 )
+from cloudflux.cli.restoring import HELP as RESTORE_HELP
+from cloudflux.cli.restoring import UNDER_WAY, await_restore, only_archived, options
 from cloudflux.errors import CloudFluxError, PlanError
 
 PARALLELISM = 32
@@ -44,6 +47,11 @@ def settier(
         bool, typer.Option(help="Nothing writes there meanwhile: no warning for weak servers.")
     ] = False,
     parallelism: Annotated[int, typer.Option(min=1, max=256, help="At a time.")] = PARALLELISM,
+    restore: Annotated[RestoreTier, typer.Option(help=RESTORE_HELP)] = RestoreTier.NEVER,
+    restore_days: Annotated[
+        int | None, typer.Option(min=1, max=365, help="How long restored copies live.")
+    ] = None,
+    wait: Annotated[bool, typer.Option(help="Wait for restores; else exit with 4.")] = True,
     dry_run: Annotated[bool, typer.Option(help="Say what would change and what it costs.")] = False,
     state_dir: Annotated[Path | None, typer.Option(help="Checkpoints and manifests.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -65,15 +73,20 @@ def settier(
             "target": ref,
             "parallelism": parallelism,
             "writers": Writers.QUIESCED if quiesced else Writers.ACTIVE,
+            **options(restore, restore_days),
             **_tier_fields(ref, tier),
         }
         home = state_directory(state_dir)
         with alone(home / "jobs" / uid), progress_on(sys.stderr) as shown:
-            found = run(job, home, shown, dry_run=dry_run, prefix=prefix, min_size_bytes=min_size)
+            found = run(
+                job, home, shown, dry_run=dry_run, prefix=prefix, min_size_bytes=min_size, wait=wait
+            )
     except CloudFluxError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(FAILED) from error
     _print(found, as_json=as_json)
+    if found["restoring"] and not dry_run:
+        raise typer.Exit(UNDER_WAY)
     raise typer.Exit(INCOMPLETE if found["failed"] else DONE)
 
 
@@ -85,6 +98,7 @@ def run(
     dry_run: bool,
     prefix: str | None,
     min_size_bytes: int | None,
+    wait: bool = True,
 ) -> dict[str, Any]:
     """Plan, change and prove; the plan names only what is not of the class yet."""
     from cloudflux.work.mover import serve_copy, serve_plan, serve_verify
@@ -104,9 +118,16 @@ def run(
         raise PlanError("; ".join(plan.problems))
     if dry_run or plan.objects == 0:
         return found
-    if shown:
-        shown.phase("changing")
-    copied = serve_copy(CopyRequest(**job, quiet_seconds=0), context)
+    request_of_copy = CopyRequest(**job, quiet_seconds=0)
+    while True:
+        if plan.restore is not None and not await_restore(request_of_copy, context, wait=wait):
+            return found
+        found["restoring"] = 0
+        if shown:
+            shown.phase("changing")
+        copied = serve_copy(request_of_copy, context)
+        if plan.restore is None or not only_archived(copied):
+            break  # else restored copies expired: asked for again
     found["failed"], found["skipped"] = copied.objects_failed, copied.objects_skipped
     found["failures"] = [one.model_dump() for one in copied.failures]
     if not copied.objects_failed:
@@ -129,6 +150,7 @@ def _forget_finished(home: Path, uid: str) -> None:
     if files.manifest.exists():
         files.manifest.replace(files.manifest.with_name(f"manifest-{time.time_ns()}.jsonl"))
         files.checkpoint.unlink(missing_ok=True)
+        files.restores.unlink(missing_ok=True)
 
 
 def _tier_fields(ref: Any, tier: str) -> dict[str, Any]:
@@ -154,6 +176,8 @@ def _said(plan: PlanResult) -> dict[str, Any]:
         "currency": plan.currency,
         "price_date": plan.price_date,
         "warnings": list(plan.warnings),
+        "restore": plan.restore.model_dump(mode="json") if plan.restore else None,
+        "restoring": plan.restore.objects if plan.restore else 0,
         "changed": 0,
         "skipped": 0,
         "failed": 0,

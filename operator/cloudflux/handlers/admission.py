@@ -10,7 +10,7 @@ from cloudflux.handlers.resources import Job
 from cloudflux.migration.facts import RETIRE, SWEEP
 
 MOVING = (Phase.COPYING, Phase.VERIFYING, Phase.SWITCHING)
-HOLDING = (*MOVING, Phase.CANCELLING)
+HOLDING = (Phase.RESTORING, *MOVING, Phase.CANCELLING)
 """Phases whose job may still write to its target."""
 FINISHED = (Phase.COMPLETED, Phase.CANCELLED, Phase.FAILED)
 BEFORE_MOVING = (Phase.PENDING, Phase.PLANNED, Phase.AWAITING_APPROVAL, Phase.QUEUED)

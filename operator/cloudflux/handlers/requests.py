@@ -1,6 +1,7 @@
 """The mover's requests, from a job's pinned source and target."""
 
 import datetime as dt
+from decimal import Decimal
 
 from cloudflux.api.dataset import Writers
 from cloudflux.api.migrationjob import JobPin, MigrationJobSpec, MigrationJobStatus
@@ -12,6 +13,8 @@ from cloudflux.api.tasks import (
     PlanResult,
     PrepareSwitchRequest,
     PrepareSwitchResult,
+    RestoreRequest,
+    RestoreResult,
     RetireRequest,
     RetireResult,
     StoreRef,
@@ -24,10 +27,11 @@ from cloudflux.api.tasks import (
 from cloudflux.handlers.locations import file_roots, usable_root
 from cloudflux.handlers.resources import POLICY, Job
 from cloudflux.handlers.runtime import Runtime
-from cloudflux.migration.facts import COPY, PLAN, RETIRE, SWEEP, SWITCH, VERIFY
+from cloudflux.migration.facts import COPY, PLAN, RESTORE, RETIRE, SWEEP, SWITCH, VERIFY
 
 RESULTS: dict[str, type[Task]] = {
     PLAN: PlanResult,
+    RESTORE: RestoreResult,
     COPY: CopyResult,
     VERIFY: VerifyResult,
     SWITCH: PrepareSwitchResult,
@@ -79,6 +83,8 @@ def job_task(
         verify=spec.verify,
         parallelism=spec.execution.parallelism,
         bandwidth_bytes_per_second=spec.execution.bandwidth_bytes_per_second,
+        restore_tier=spec.restore.tier,
+        restore_days=spec.restore.days,
     )
 
 
@@ -97,6 +103,13 @@ def request_of(
         case "Plan":
             return PlanRequest(
                 **common, price_overlay=runtime.price_overlay, now=now, **_selection(spec)
+            )
+        case "Restore":
+            return RestoreRequest(
+                **common,
+                now=now,
+                budget_left=_budget_left(spec, status),
+                max_rounds=spec.retry.max_attempts,
             )
         case "Copy":
             return CopyRequest(
@@ -119,6 +132,14 @@ def request_of(
         case "Sweep":
             return SweepRequest(**common)
     raise ValueError(f"no request for step {step}")
+
+
+def _budget_left(spec: MigrationJobSpec, status: MigrationJobStatus) -> str | None:
+    """What the plan leaves of the budget, for asking again for what expires."""
+    if spec.budget is None or spec.budget.max_cost is None or status.plan is None:
+        return None
+    left = Decimal(spec.budget.max_cost) - Decimal(status.plan.one_off_cost)
+    return f"{max(left, Decimal(0)):f}"
 
 
 def _selection(spec: MigrationJobSpec) -> dict[str, object]:

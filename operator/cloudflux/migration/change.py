@@ -8,6 +8,7 @@ from cloudflux.errors import ObjectArchived, ObjectNotFound, PlanChanged, Precon
 from cloudflux.migration.checkpoint import Checkpoint, Moved
 from cloudflux.migration.plan_findings import unprotected
 from cloudflux.migration.planned import PlannedObject, load_plan, planned_objects
+from cloudflux.migration.restoring import note_archived
 from cloudflux.migration.session import Session
 from cloudflux.migration.streams import read_digests, run_parallel
 from cloudflux.migration.sweep import abort_uploads
@@ -42,6 +43,7 @@ def change_in_place(session: Session, request: CopyRequest) -> CopyResult:
             _change_one(session, request, checkpoint, tally, planned)
 
         run_parallel(left(), change, request.parallelism)
+        note_archived(session, tally.archived)
         return tally.result()
 
 
@@ -105,7 +107,7 @@ def _change_one(
         tally.skip()
         return
     except ObjectArchived as error:
-        tally.fail_with(planned.key, error)
+        tally.fail_archived(planned, error)
         return
     session.context.stop_point("copy.object.after")
     checkpoint.add(moved)

@@ -14,7 +14,8 @@ from cloudflux.errors import (
 )
 from cloudflux.migration.checkpoint import Checkpoint
 from cloudflux.migration.place import SourceChanged, place
-from cloudflux.migration.planned import load_plan
+from cloudflux.migration.planned import PlannedObject, load_plan
+from cloudflux.migration.restoring import note_archived
 from cloudflux.migration.session import Session
 from cloudflux.migration.streams import run_parallel
 from cloudflux.migration.sweep import abort_uploads
@@ -55,6 +56,7 @@ def copy_objects(
             _refuse_drift(session, request.tolerance_percent, objects, size_bytes)
         copier = _Copier(session, request, checkpoint, tally, follow_removals=follow_removals)
         if not copier.until_quiet():
+            note_archived(session, tally.archived)
             return tally.result()
         return _result(checkpoint, tally)
 
@@ -129,7 +131,11 @@ class _Copier:
             moved = place(session, self._request, listed, known, self._checkpoint)
         except (SourceChanged, ObjectNotFound):
             return  # the next pass lists it as it is then
-        except (TargetOccupied, ObjectArchived, PreconditionFailed) as error:
+        except ObjectArchived as error:
+            planned = PlannedObject(key, listed.size_bytes, listed.version, listed.storage_class)
+            self._tally.fail_archived(planned, error)
+            return
+        except (TargetOccupied, PreconditionFailed) as error:
             self._tally.fail_with(key, error)
             return
         session.context.stop_point("copy.object.after")

@@ -12,11 +12,13 @@ from cloudflux.api.migrationjob import JobPin, MigrationJobSpec, MigrationJobSta
 from cloudflux.api.tasks import CopyProgress, Task, TaskError
 from cloudflux.settings import Moves
 
-PLAN, COPY, VERIFY, SWITCH, RETIRE, SWEEP = "Plan", "Copy", "Verify", "Switch", "Retire", "Sweep"
+PLAN, RESTORE, COPY, VERIFY = "Plan", "Restore", "Copy", "Verify"
+SWITCH, RETIRE, SWEEP = "Switch", "Retire", "Sweep"
 """Names of the steps, as status.steps and outcomes carry them."""
 
 OPERATION_OF_STEP = {
     PLAN: "mover.plan",
+    RESTORE: "mover.restore",
     COPY: "mover.copy",
     VERIFY: "mover.verify",
     SWITCH: "mover.prepare_switch",

@@ -23,6 +23,8 @@ class JobFiles:
         self.manifest = self.directory / "manifest.jsonl"
         self.settled = self.directory / "settled.tsv"
         """What a finished move left, for telling quickly that nothing changed."""
+        self.restores = self.directory / "restores.jsonl"
+        """What was restored from the archive, and what that cost."""
         self.retirement = self.directory / "retirement.json"
         self.markers = self.directory / "markers.json"
         """The markers that stood before ours, to be put back by a sweep."""

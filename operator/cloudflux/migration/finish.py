@@ -8,9 +8,10 @@ from cloudflux.api.display import counted
 from cloudflux.api.migrationjob import Phase, RetentionPolicy
 from cloudflux.api.tasks import RetireResult, SweepResult
 from cloudflux.api.vocabulary import ConditionType
+from cloudflux.migration.claiming import began, in_place
 from cloudflux.migration.draft import Draft
 from cloudflux.migration.facts import RETIRE, SWEEP, SWITCH, DeleteJob, Done, Failed, ReleaseClaim
-from cloudflux.migration.phases import began, in_place
+from cloudflux.migration.restore_phase import spent_on_restores
 from cloudflux.migration.steps import run_step
 from cloudflux.settings import Moves
 
@@ -24,7 +25,7 @@ def begin_cancelling(draft: Draft) -> None:
     draft.set(next_attempt_time=None, queue_position=None, suspended_from=None)
     draft.stop_task()
     if not began(draft):
-        _cancelled(draft, "Nothing had been written.")
+        _cancelled(draft, "Nothing had been written." + spent_on_restores(draft))
         return
     words = "Stops and removes what it wrote at the target; the source is untouched."
     if draft.status.pin is not None and in_place(draft.status.pin):
@@ -38,7 +39,7 @@ def cancelling(draft: Draft) -> None:
     """Wait for the sweep; whatever it says, the job ends as Cancelled."""
     residue = _sweep(draft)
     if residue is not None:
-        _cancelled(draft, residue)
+        _cancelled(draft, residue + spent_on_restores(draft))
 
 
 def _cancelled(draft: Draft, residue: str) -> None:

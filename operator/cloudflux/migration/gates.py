@@ -6,9 +6,10 @@ from pathlib import Path
 
 from cloudflux.api.common import ConditionStatus
 from cloudflux.api.display import counted, display_bytes
-from cloudflux.api.migrationjob import JobPin, Phase, PlanStatus
+from cloudflux.api.migrationjob import JobPin, Phase, PlanStatus, RestorePlan
 from cloudflux.api.tasks import PlanResult
 from cloudflux.api.vocabulary import ConditionType
+from cloudflux.migration.claiming import began, fail, in_place
 from cloudflux.migration.display import (
     human_seconds,
     plan_money,
@@ -17,8 +18,9 @@ from cloudflux.migration.display import (
     wish_displays,
 )
 from cloudflux.migration.draft import Draft
-from cloudflux.migration.facts import COPY, PLAN, Done, Failed, Problem
-from cloudflux.migration.phases import began, fail, in_place, start_copying
+from cloudflux.migration.facts import COPY, PLAN, RESTORE, Done, Failed, Problem
+from cloudflux.migration.phases import start_moving
+from cloudflux.migration.restore_phase import restoring_began
 from cloudflux.migration.steps import run_step
 from cloudflux.settings import Moves
 
@@ -55,20 +57,21 @@ def pending(draft: Draft) -> None:
 
 def waiting(draft: Draft) -> None:
     """Planned, AwaitingApproval, Queued: start copying as soon as nothing holds the job."""
-    if not began(draft) and _plan_is_stale(draft):
+    committed = began(draft) or restoring_began(draft)
+    if not committed and _plan_is_stale(draft):
         replan(draft, "The plan expired, or source or target changed; a new one is made.")
         return
     problem = draft.facts.problem
     if problem is not None:
         _hold(draft, problem)
         return
-    if not began(draft) and not _approved(draft):
+    if not committed and not _approved(draft):
         return
     held = _held_by(draft)
     if held is not None:
         _queue(draft, *held)
         return
-    start_copying(draft)
+    start_moving(draft)
 
 
 def replan(draft: Draft, message: str) -> None:
@@ -78,8 +81,8 @@ def replan(draft: Draft, message: str) -> None:
     if draft.facts.job.spec.require_approval:
         draft.condition(ConditionType.APPROVED, ConditionStatus.FALSE, "PlanChanged", message)
     draft.event("PlanChanged", message)
-    steps = [one for one in draft.status.steps if one.name not in (PLAN, COPY)]
-    draft.set(steps=steps, plan=None, queue_position=None)
+    steps = [one for one in draft.status.steps if one.name not in (PLAN, RESTORE, COPY)]
+    draft.set(steps=steps, plan=None, restore=None, queue_position=None)
     draft.stop_task()
     pending(draft)
 
@@ -102,6 +105,7 @@ def _planned(draft: Draft, result: PlanResult) -> None:
         duration_seconds=result.duration_seconds,
         payback_days=result.payback_days,
         expires_at=draft.now + dt.timedelta(seconds=draft.facts.plan_ttl_seconds),
+        restore=_restore_plan(result),
         list_uri=Path(result.list_path).as_uri(),
         warnings=[one[:1024] for one in result.warnings[:10]],
     )
@@ -123,6 +127,20 @@ def _planned(draft: Draft, result: PlanResult) -> None:
         fail(draft, "BudgetExceeded", over)
         return
     waiting(draft)
+
+
+def _restore_plan(result: PlanResult) -> RestorePlan | None:
+    told = result.restore
+    if told is None:
+        return None
+    return RestorePlan(
+        objects=told.objects,
+        bytes=told.size_bytes,
+        tier=told.tier.value,
+        hours=told.hours,
+        days=told.days,
+        cost=told.cost,
+    )
 
 
 def _over_budget(draft: Draft, plan: PlanStatus) -> str | None:

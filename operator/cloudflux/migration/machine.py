@@ -9,10 +9,11 @@ from cloudflux.api.common import ConditionStatus
 from cloudflux.api.migrationjob import Phase
 from cloudflux.api.vocabulary import ConditionType
 from cloudflux.migration import gates
+from cloudflux.migration.claiming import fail
 from cloudflux.migration.draft import Draft
 from cloudflux.migration.facts import SWITCH, Decision, Failed, JobFacts, ReleaseClaim
 from cloudflux.migration.finish import after_the_end, begin_cancelling, cancelling, refuse_cancel
-from cloudflux.migration.phases import copying, fail, switching, verifying
+from cloudflux.migration.phases import copying, restoring, switching, verifying
 from cloudflux.settings import Moves
 
 TERMINAL = (Phase.COMPLETED, Phase.CANCELLED, Phase.FAILED)
@@ -73,7 +74,10 @@ def _live(draft: Draft) -> None:
         _resume(draft)
     if _too_late(draft):
         return
-    if draft.status.phase in MOVING and draft.facts.gates.moves is not Moves.RUN:
+    if (
+        draft.status.phase in (Phase.RESTORING, *MOVING)
+        and draft.facts.gates.moves is not Moves.RUN
+    ):
         _hold(draft)
     _by_phase(draft)
 
@@ -82,6 +86,8 @@ def _by_phase(draft: Draft) -> None:
     match draft.status.phase:
         case Phase.PENDING:
             gates.pending(draft)
+        case Phase.RESTORING:
+            restoring(draft)
         case Phase.COPYING if _drifted(draft):
             draft.after.append(ReleaseClaim())
             gates.replan(draft, "The data changed too much since it was planned; plans again.")

@@ -36,7 +36,8 @@ def class_at_target(info: ObjectInfo, source: Capabilities, target: Capabilities
     """Return the class that an object gets: its own where the target has it too, else the first."""
     if source.scheme == target.scheme and source.scheme != "file":
         classes = target.storage_classes
-        if info.storage_class in classes and not info.archived:
+        # What comes out of an archive could not be read back, to be proven, from another one.
+        if info.storage_class in classes and info.storage_class not in source.archive_classes:
             return info.storage_class
     if not target.storage_classes:
         raise PlanError(f"{target.scheme}: the target knows no storage class")

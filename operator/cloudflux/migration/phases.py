@@ -13,61 +13,45 @@ from cloudflux.api.migrationjob import (
 )
 from cloudflux.api.tasks import CopyResult, PrepareSwitchResult, VerifyResult
 from cloudflux.api.vocabulary import ConditionType
+from cloudflux.migration import restore_phase
+from cloudflux.migration.claiming import began, ensure_claim, fail, in_place
 from cloudflux.migration.display import human_seconds
 from cloudflux.migration.draft import Draft
 from cloudflux.migration.facts import (
     COPY,
-    SWEEP,
     SWITCH,
     VERIFY,
     ClaimDataSet,
     Done,
     Failed,
-    ReleaseClaim,
     SwitchDataSet,
     WriteConfigMap,
 )
 from cloudflux.migration.failures import failure_words, failures_of
+from cloudflux.migration.restore_phase import (
+    back_to_restoring,
+    must_restore,
+    start_restoring,
+)
 from cloudflux.migration.steps import end_progress, run_step, start_progress
 from cloudflux.settings import Moves
 
 
-def in_place(pin: JobPin) -> bool:
-    """Say whether the data keeps its location and changes its class or tier only."""
-    return pin.target_class is not None or pin.target_root is not None
+def start_moving(draft: Draft) -> None:
+    """Restore what is archived, or start copying."""
+    if must_restore(draft):
+        start_restoring(draft)
+    else:
+        start_copying(draft)
 
 
-def began(draft: Draft) -> bool:
-    """Say whether copying ever began, so that something may be left at the target."""
-    return draft.step(COPY) is not None
-
-
-def fail(draft: Draft, reason: str, message: str, *, sweep: bool = True) -> None:
-    """End the job as failed; what it wrote is swept afterwards, the source is untouched."""
-    draft.enter(Phase.FAILED, reason, message)
-    draft.condition(ConditionType.SUCCEEDED, ConditionStatus.FALSE, reason, message)
-    draft.set(completed_at=draft.now, next_attempt_time=None, queue_position=None, eta_display=None)
-    draft.event(reason, message)
-    draft.stop_task()
-    if sweep and began(draft):
-        draft.begin_step(SWEEP)
+def restoring(draft: Draft) -> None:
+    """Wait until everything can be read."""
+    if not ensure_claim(draft):
         return
-    if began(draft):
-        draft.set(residue="Copies and markers were kept: the data set may already use them.")
-    draft.after.append(ReleaseClaim())
-
-
-def ensure_claim(draft: Draft) -> bool:
-    """Make sure that the data set is ours; fail the job when another one holds it."""
-    data_set = draft.facts.data_set
-    claim = data_set.status.active_migration_ref if data_set else None
-    if claim is not None and claim.uid == draft.facts.job.uid:
-        return True
-    if claim is None or (data_set and data_set.claim_stale):
-        draft.before.append(ClaimDataSet())
-        return True
-    fail(draft, "DataSetBusy", f"MigrationJob {claim.name} took the data set over.")
-    return False
+    end = restore_phase.restoring(draft)
+    if end is not None:
+        fail(draft, end.error.reason, end.error.message)
 
 
 def start_copying(draft: Draft) -> None:
@@ -104,6 +88,8 @@ def copying(draft: Draft) -> None:
 
 def _copied(draft: Draft, result: CopyResult) -> None:
     start_progress(draft, result.objects_total, result.bytes_total)
+    if back_to_restoring(draft, result):
+        return
     if result.failures or result.objects_failed:
         words = failure_words("could not be moved", result.objects_failed, result.failures)
         reason = result.failures[0].reason if result.failures else "StorageError"

@@ -4,7 +4,7 @@ import datetime as dt
 import hashlib
 from collections.abc import Iterator, Mapping
 
-from cloudflux.api.tasks import PlanRequest, PlanResult
+from cloudflux.api.tasks import PlanRequest, PlanResult, RestoreQuote
 from cloudflux.brain.money import money_text
 from cloudflux.brain.plan import MovePrice
 from cloudflux.migration.files import (
@@ -14,7 +14,13 @@ from cloudflux.migration.files import (
 )
 from cloudflux.migration.mapping import class_at_target, key_prefix
 from cloudflux.migration.plan_findings import Findings, problems_of, warnings_of
-from cloudflux.migration.plan_price import duration_seconds, price_of
+from cloudflux.migration.plan_price import duration_seconds, price_of, with_fee
+from cloudflux.migration.plan_restore import (
+    ArchivedObjects,
+    problems_of_restore,
+    quote_of,
+    restore_words,
+)
 from cloudflux.migration.selection import Reads, Selector
 from cloudflux.migration.session import Session, in_place
 from cloudflux.storage.interface import ObjectInfo, Unreadable
@@ -26,10 +32,10 @@ def make_plan(session: Session, request: PlanRequest, reads: Reads) -> PlanResul
     session.source.check()
     if not in_place(request):
         session.target.check()
-    findings = Findings()
+    findings, archived = Findings(), ArchivedObjects(session)
     selector = Selector(request, session.context.state_dir, reads)
     with AtomicLines(session.files.plan_list) as lines:
-        listed = _list(session, request, selector, findings, lines)
+        listed = _list(session, request, selector, findings, archived, lines)
         if in_place(request):
             for _ in listed:
                 pass
@@ -40,9 +46,20 @@ def make_plan(session: Session, request: PlanRequest, reads: Reads) -> PlanResul
                 findings.note("unsafe", f"{printable(key)} {why}")
         list_digest = lines.digest
     session.context.stop_point("plan.listed")
-    blocked = problems_of(session, request, findings, selector)
+    stuck = problems_of_restore(archived, request)
+    blocked = [*stuck, *problems_of(session, request, findings, selector)]
     price = price_of(session, request, findings)
-    hash_ = _hash(request, list_digest, price)
+    seconds = duration_seconds(request, findings)
+    restore, warnings = None, warnings_of(request, findings, selector)
+    if archived.classes and not stuck:
+        restore, beyond = quote_of(
+            session, request, archived.classes, archived.sizes,
+            overlay=request.price_overlay, move_seconds=seconds,
+        )  # fmt: skip
+        price = with_fee(price, beyond)
+        seconds += restore.hours * 3600
+        warnings = [*restore_words(restore, request, price.currency), *warnings]
+    hash_ = _hash(request, list_digest, price, restore)
     result = PlanResult(
         hash=hash_,
         objects=len(findings.sizes),
@@ -51,16 +68,17 @@ def make_plan(session: Session, request: PlanRequest, reads: Reads) -> PlanResul
         savings_per_month=money_text(price.savings_per_month),
         currency=price.currency,
         price_date=price.price_date,
-        duration_seconds=duration_seconds(request, findings),
+        duration_seconds=seconds,
         payback_days=price.payback_days,
         list_path=str(session.files.plan_list),
-        warnings=(*warnings_of(request, findings, selector), *price.warnings)[:10],
+        restore=restore,
+        warnings=(*warnings, *price.warnings)[:10],
         problems=tuple(blocked),
     )
-    write_json(
-        session.files.plan,
-        {"list_digest": list_digest, "objects": result.objects, "bytes": result.size_bytes},
-    )
+    frozen = {"list_digest": list_digest, "objects": result.objects, "bytes": result.size_bytes}
+    if restore is not None:
+        frozen["restore"] = restore.model_dump(mode="json")
+    write_json(session.files.plan, frozen)
     session.context.stop_point("plan.written")
     return result
 
@@ -70,6 +88,7 @@ def _list(
     request: PlanRequest,
     selector: Selector,
     findings: Findings,
+    archived: ArchivedObjects,
     lines: AtomicLines,
 ) -> Iterator[ObjectInfo]:
     """Yield each object that is to move, after writing it down."""
@@ -85,8 +104,7 @@ def _list(
             continue
         if not selector.wants(info):
             continue
-        if info.archived:
-            findings.note("archived", f"{printable(info.key)} ({info.storage_class})")
+        must_be_restored = archived.take(info)
         idle = (request.now - info.last_modified) / dt.timedelta(days=1)
         findings.sizes.append(info.size_bytes)
         findings.days.append(max(0.0, idle))
@@ -99,6 +117,7 @@ def _list(
                 "size": info.size_bytes,
                 "version": info.version,
                 "class": info.storage_class,
+                **({"archived": True} if must_be_restored else {}),
             }
         )
         yield info
@@ -112,7 +131,9 @@ def _target_class(session: Session, request: PlanRequest, info: ObjectInfo) -> s
     return class_at_target(info, session.source.capabilities, session.target.capabilities)
 
 
-def _hash(request: PlanRequest, list_digest: str, price: MovePrice) -> str:
+def _hash(
+    request: PlanRequest, list_digest: str, price: MovePrice, restore: RestoreQuote | None
+) -> str:
     stands_on: Mapping[str, object] = {
         "source": [request.source.uri, request.source.endpoint, request.source_generation],
         "target": [request.target.uri, request.target.endpoint],
@@ -120,4 +141,6 @@ def _hash(request: PlanRequest, list_digest: str, price: MovePrice) -> str:
         "objects": list_digest,
         "prices": price.price_date,
     }
+    if restore is not None:
+        stands_on = {**stands_on, "restore": [restore.tier.value, restore.days, restore.cost]}
     return hashlib.sha256(dump(dict(stands_on))).hexdigest()[:32]

@@ -49,7 +49,6 @@ def problems_of(
     """What blocks the plan, in sentences; empty: nothing."""
     found = [*selector.problems()]
     found += findings.words("unsafe", "keys that the target can't hold; rename them")
-    found += findings.words("archived", "objects that must be restored before they can be read")
     if not in_place(request):
         found += findings.words("unreadable", "entries that can't be moved; remove or replace them")
         found += _occupied(session)

@@ -1,8 +1,11 @@
 """What a plan's move costs and brings, and about how long it takes."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from cloudflux.api.tasks import PlanRequest
+from cloudflux.brain.money import money
 from cloudflux.brain.plan import MovePrice, payback_days, price_move
 from cloudflux.migration.mapping import provider_of
 from cloudflux.migration.plan_findings import Findings
@@ -59,6 +62,16 @@ def sum_prices(prices: list[MovePrice]) -> MovePrice:
         currency=prices[0].currency,
         price_date=min(one.price_date for one in prices),
         warnings=tuple(dict.fromkeys(text for one in prices for text in one.warnings)),
+    )
+
+
+def with_fee(price: MovePrice, fee: float) -> MovePrice:
+    """Return the price with a fee added to it once."""
+    one_off = float(price.one_off_cost) + fee
+    return replace(
+        price,
+        one_off_cost=money(one_off),
+        payback_days=payback_days(one_off, float(price.savings_per_month)),
     )
 
 

@@ -5,6 +5,7 @@ import threading
 from cloudflux.api.tasks import CopyProgress, CopyResult, ObjectFailure
 from cloudflux.children.context import Context
 from cloudflux.errors import CloudFluxError
+from cloudflux.migration.planned import PlannedObject
 from cloudflux.storage.keys import encode_key
 
 NAMED_FAILURES = 10
@@ -19,6 +20,8 @@ class Tally:
         self.objects_total, self.bytes_total = objects_total, bytes_total
         self.objects_done = self.bytes_done = self.objects_skipped = self.objects_failed = 0
         self.failures: list[ObjectFailure] = []
+        self.archived: list[PlannedObject] = []
+        """Objects that must be restored before they can be moved."""
 
     def done(self, size_bytes: int) -> None:
         """Count an object as done."""
@@ -44,10 +47,16 @@ class Tally:
         """Count an object as failed with an error."""
         self.fail(key, error.reason, str(error))
 
+    def fail_archived(self, planned: PlannedObject, error: CloudFluxError) -> None:
+        """Count an object that must be restored first; however many, they stop nothing."""
+        with self._lock:
+            self.archived.append(planned)
+        self.fail_with(planned.key, error)
+
     @property
     def hopeless(self) -> bool:
         """So many failed that going on is pointless."""
-        return self.objects_failed >= NAMED_FAILURES
+        return self.objects_failed - len(self.archived) >= NAMED_FAILURES
 
     def value(self) -> CopyProgress:
         """Return the counts as progress."""

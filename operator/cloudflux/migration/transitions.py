@@ -10,8 +10,8 @@ from cloudflux.api.common import ConditionStatus
 from cloudflux.api.conditions import find
 from cloudflux.api.display import counted, display_bytes
 from cloudflux.api.migrationjob import MigrationJobStatus
-from cloudflux.api.vocabulary import ConditionType
-from cloudflux.migration.facts import COPY
+from cloudflux.api.vocabulary import REASONS, ConditionType
+from cloudflux.migration.facts import COPY, RESTORE
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,9 @@ def transitions(status: MigrationJobStatus) -> list[Transition]:
         one = find(status.conditions, type_)
         if one is not None and one.status == ConditionStatus.TRUE:
             found.append(Transition(reason, one.message, one.last_transition_time))
+    restore = next((step for step in status.steps if step.name == RESTORE), None)
+    if restore is not None and restore.started_at is not None:
+        found.append(Transition("Restoring", REASONS["Restoring"].meaning, restore.started_at))
     copy = next((step for step in status.steps if step.name == COPY), None)
     if copy is not None and copy.started_at is not None and status.plan is not None:
         words = (

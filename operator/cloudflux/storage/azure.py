@@ -18,6 +18,7 @@ from cloudflux.storage.interface import (
     CONTROL_PREFIX,
     Capabilities,
     ObjectInfo,
+    Restoration,
     Unreadable,
     Written,
 )
@@ -169,6 +170,22 @@ class AzureStore:
         azure_tiers.set_tier(self._requests, self._blob(key), before, target)
         after = self.head(key)
         return azure_tiers.require_changed(before, after, target)
+
+    def archives_unseen(self) -> bool:
+        """A listing tells the tier of each blob."""
+        return False
+
+    def restoration(self, key: str) -> Restoration:
+        """How far the rehydration of a blob is. Raises ObjectNotFound."""
+        blob = self._blob(key)
+        found = self._requests.send("Get Blob Properties", key, blob.get_blob_properties)
+        return azure_tiers.restoration_of(found)
+
+    def restore(self, key: str, *, tier: str, days: int, to_class: str | None) -> None:  # noqa: ARG002
+        """Ask for the blob in `to_class`, or in Hot, where it stays; see the contract."""
+        azure_tiers.rehydrate(
+            self._requests, self._blob(key), key, tier, to_class or attributes.CLASSES[0]
+        )
 
     def uploads(self, prefix: str = "") -> Iterator[tuple[str, str]]:  # noqa: ARG002
         """Nothing: blocks that no list names are invisible, and Azure drops them after a week."""

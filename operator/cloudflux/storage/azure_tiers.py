@@ -10,7 +10,7 @@ from cloudflux.errors import NotSupported, ObjectArchived, PreconditionFailed, S
 from cloudflux.storage import azure_attributes as attributes
 from cloudflux.storage.azure_errors import Requests
 from cloudflux.storage.digests import compare
-from cloudflux.storage.interface import ObjectInfo
+from cloudflux.storage.interface import ObjectInfo, Restoration, RestoreState
 from cloudflux.storage.keys import printable
 
 LEASE_SECONDS = 15
@@ -46,6 +46,26 @@ def set_tier(requests: Requests, blob: BlobClient, before: ObjectInfo, target: s
     finally:
         with suppress(StorageError):
             requests.send("Lease Blob", key, lease.release)
+
+
+def restoration_of(found: Any) -> Restoration:
+    """What the properties of a blob say of its rehydration."""
+    if getattr(found, "archive_status", None):
+        return Restoration(RestoreState.UNDERWAY)
+    tier = str(getattr(found.blob_tier, "value", found.blob_tier) or "")
+    state = RestoreState.ARCHIVED if tier == attributes.ARCHIVE else RestoreState.READABLE
+    return Restoration(state)
+
+
+def rehydrate(requests: Requests, blob: BlobClient, key: str, tier: str, to_class: str) -> None:
+    """Ask for the blob in an online tier; it stays there. Only Expedited pays for priority."""
+    fast = tier == "Expedited"
+    priority: Any = RehydratePriority.high if fast else RehydratePriority.standard
+
+    def request() -> None:
+        blob.set_standard_blob_tier(StandardBlobTier(to_class), rehydrate_priority=priority)
+
+    requests.send("Set Blob Tier", key, request)
 
 
 def require_changed(before: ObjectInfo, after: ObjectInfo, target: str) -> ObjectInfo:

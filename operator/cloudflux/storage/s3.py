@@ -7,7 +7,7 @@ from typing import BinaryIO
 from cloudflux.api.tasks import StoreRef
 from cloudflux.errors import NotSupported, PreconditionFailed, Unavailable
 from cloudflux.storage import s3_attributes as attributes
-from cloudflux.storage import s3_classes, s3_multipart
+from cloudflux.storage import s3_classes, s3_multipart, s3_restore
 from cloudflux.storage import s3_uploads as uploads
 from cloudflux.storage.interface import (
     CONTROL_PREFIX,
@@ -15,6 +15,7 @@ from cloudflux.storage.interface import (
     Capabilities,
     ObjectInfo,
     Pieces,
+    Restoration,
     Unreadable,
     Written,
 )
@@ -261,6 +262,18 @@ class S3Store:
     def enforces_copy_conditions(self, key: str) -> tuple[bool, bool]:
         """Measure, with a scratch object, whether a copy's (source, target) conditions count."""
         return s3_classes.measure_conditions(self._bucket, self._bucket.name(key))
+
+    def archives_unseen(self) -> bool:
+        """Whether Intelligent-Tiering may archive objects here; no listing tells which."""
+        return s3_restore.archives_unseen(self._bucket)
+
+    def restoration(self, key: str) -> Restoration:
+        """How far the restore of an object is. Raises ObjectNotFound."""
+        return s3_restore.restoration_of(self._bucket.head(key))
+
+    def restore(self, key: str, *, tier: str, days: int, to_class: str | None) -> None:  # noqa: ARG002
+        """Ask for a copy beside the archive for `days`; see the contract."""
+        s3_restore.request_restore(self._bucket, key, tier=tier, days=days)
 
     def uploads(self, prefix: str = "") -> Iterator[tuple[str, str]]:
         """Unfinished multipart uploads below prefix: (key, upload id)."""

@@ -40,6 +40,8 @@ ACTIONS = {
     "DeleteObject": "s3:DeleteObject",
     "ListParts": "s3:ListMultipartUploadParts",
     "GetBucketLogging": "s3:GetBucketLogging",
+    "RestoreObject": "s3:RestoreObject",
+    "ListBucketIntelligentTieringConfigurations": "s3:GetIntelligentTieringConfiguration",
 }
 """IAM action that each operation needs, to be named when access is denied."""
 
@@ -64,6 +66,10 @@ _BY_CODE: dict[str, type[StorageError]] = {
     "ConditionalRequestConflict": PreconditionFailed,
     "OperationAborted": Throttled,
     "InvalidObjectState": ObjectArchived,
+    "ObjectNotInActiveTierError": ObjectArchived,
+    "RestoreAlreadyInProgress": PreconditionFailed,
+    "GlacierExpeditedRetrievalNotAvailable": Throttled,
+    "MethodNotAllowed": NotSupported,
     "SlowDown": Throttled,
     "Throttling": Throttled,
     "RequestLimitExceeded": Throttled,

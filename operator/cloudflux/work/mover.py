@@ -14,6 +14,8 @@ from cloudflux.api.tasks import (
     PrepareSwitchResult,
     ProbeRequest,
     ProbeResult,
+    RestoreRequest,
+    RestoreResult,
     RetireRequest,
     RetireResult,
     SweepRequest,
@@ -26,6 +28,7 @@ from cloudflux.migration import markers, probing
 from cloudflux.migration.change import change_in_place
 from cloudflux.migration.copy import copy_location
 from cloudflux.migration.plan import make_plan
+from cloudflux.migration.restoring import restore
 from cloudflux.migration.retire import retire
 from cloudflux.migration.selection import Reads
 from cloudflux.migration.session import in_place, open_session
@@ -42,6 +45,12 @@ def serve_plan(request: PlanRequest, context: Context) -> PlanResult:
     """Serve mover.plan."""
     with open_session(request, context, open_store) as session:
         return make_plan(session, request, _reads(request, context))
+
+
+def serve_restore(request: RestoreRequest, context: Context) -> RestoreResult:
+    """Serve mover.restore."""
+    with open_session(request, context, open_store) as session:
+        return restore(session, request)
 
 
 def serve_copy(request: CopyRequest, context: Context) -> CopyResult:
@@ -126,6 +135,7 @@ def _reads(request: PlanRequest, context: Context) -> Reads:
 
 OPERATIONS = {
     "mover.plan": Operation(PlanRequest, serve_plan),
+    "mover.restore": Operation(RestoreRequest, serve_restore),
     "mover.copy": Operation(CopyRequest, serve_copy),
     "mover.verify": Operation(VerifyRequest, serve_verify),
     "mover.prepare_switch": Operation(PrepareSwitchRequest, serve_prepare_switch),
