@@ -111,6 +111,44 @@ class KafkaSettings(BaseModel):
         return bool(self.brokers.strip())
 
 
+class ConsoleAuth(StrEnum):
+    """How the console knows who asks."""
+
+    NONE = "None"
+    TOKEN = "Token"  # noqa: S105 - the name of a way, no password
+
+
+class ConsoleSettings(BaseModel):
+    """The console: web pages and HTTP API."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = Field(default="127.0.0.1", description="Address that the console listens on.")
+    port: int = Field(default=8090, ge=0, le=65535, description="Port of it; 0: a free one.")
+    auth: ConsoleAuth = Field(
+        default=ConsoleAuth.NONE,
+        description=(
+            "None: whoever reaches the loopback address sees what the kubeconfig sees. Token: a "
+            "bearer token, checked by the API server, and each namespace by it."
+        ),
+    )
+    token_header: str = Field(
+        default="Authorization",
+        description="Header with the token, such as X-Forwarded-Access-Token behind an OIDC proxy.",
+    )
+    allowed_hosts: tuple[str, ...] = Field(
+        default=(),
+        description="Names by which browsers may reach the console; loopback names always may.",
+    )
+    writes: bool = Field(
+        default=False,
+        description="Allow approving, suspending, cancelling and creating, as the user himself.",
+    )
+    simulator: bool = Field(
+        default=False, description="Offer to simulate activity; what it makes is marked so."
+    )
+
+
 class Settings(BaseSettings):
     """Every setting has a unit in its name and a reason in its description."""
 
@@ -186,6 +224,9 @@ class Settings(BaseSettings):
     )
     kafka: KafkaSettings = Field(
         default_factory=KafkaSettings, description="Kafka, for events and access events."
+    )
+    console: ConsoleSettings = Field(
+        default_factory=ConsoleSettings, description="The console: web pages and HTTP API."
     )
     test_stop_at: str | None = Field(
         default=None, description="Fault injection: stop point (tests)."

@@ -218,6 +218,7 @@ LOG_KEYS: dict[str, str] = {
     "note": "Text of a Kubernetes event.",
     "op": "Operation of a child process.",
     "partition": "Partition of a topic.",
+    "operation": "What was asked for.",
     "pid": "Process id.",
     "process": "control, or the name of the child process.",
     "reason": "Word of the list of reasons.",

@@ -19,6 +19,7 @@ _COMMANDS = {
     "settier": "cloudflux.cli.settier:settier",
     "prices": "cloudflux.cli.prices:app",
     "collector": "cloudflux.cli.collector:collector",
+    "console": "cloudflux.cli.console:console",
     "simulate": "cloudflux.cli.simulate:simulate",
 }
 """Function, or typer application, of each command by `module:name`."""

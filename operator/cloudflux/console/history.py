@@ -1,0 +1,88 @@
+"""What the access store holds of a data set: read where its directory can be read, else not.
+
+Its libraries are large; they are imported when somebody asks, and never at the start.
+"""
+
+import asyncio
+import datetime as dt
+import time
+from pathlib import Path
+from typing import Any
+
+from cloudflux.console.context import Console
+from cloudflux.console.problems import Problem, unavailable
+
+DAYS = 90
+KEEP_SECONDS = 60.0
+MAX_KEPT = 64
+
+_kept: dict[tuple[Path, str, str], tuple[float, Any]] = {}
+_one_at_a_time = asyncio.Lock()
+
+
+def store_directory(console: Console) -> Path | None:
+    """Return the state directory if it holds an access store that can be read."""
+    directory = console.settings.state_dir
+    return directory if (directory / "access" / "inventory").is_dir() else None
+
+
+async def reads_by_day(console: Console, uid: str) -> list[tuple[dt.date, int]]:
+    """Return reads of the last 90 days by day; empty where no access store is at hand."""
+    directory = store_directory(console)
+    if directory is None:
+        return []
+    found: list[tuple[dt.date, int]] = await _remembered(directory, uid, "reads")
+    return found
+
+
+async def objects_of(console: Console, uid: str) -> list[dict[str, Any]]:
+    """Return the objects of the last listing, by key. Raises Problem 503 without a store."""
+    directory = store_directory(console)
+    if directory is None:
+        raise unavailable(
+            "the list of objects is in the operator's access store, which is not at hand: start "
+            "the console with --state-dir, on the volume that the operator writes",
+            retry_after_seconds=None,
+        )
+    found: list[dict[str, Any]] = await _remembered(directory, uid, "objects")
+    return found
+
+
+async def _remembered(directory: Path, uid: str, what: str) -> Any:
+    key = (directory, uid, what)
+    async with _one_at_a_time:
+        known = _kept.get(key)
+        if known is not None and time.monotonic() - known[0] < KEEP_SECONDS:
+            return known[1]
+        read = _reads if what == "reads" else _objects
+        try:
+            found = await asyncio.to_thread(read, directory, uid)
+        except OSError as error:
+            raise Problem(503, "unavailable", f"the access store can't be read: {error}") from error
+        while len(_kept) >= MAX_KEPT:
+            del _kept[next(iter(_kept))]
+        _kept[key] = (time.monotonic(), found)
+        return found
+
+
+def _reads(directory: Path, uid: str) -> list[tuple[dt.date, int]]:
+    from cloudflux.access.store import open_access_store
+
+    until = dt.datetime.now(dt.UTC).date()
+    since = until - dt.timedelta(days=DAYS - 1)
+    table = open_access_store(directory).daily_reads(uid, since, until)
+    by_day: dict[dt.date, int] = {}
+    for day, reads in zip(table["day"].to_pylist(), table["reads"].to_pylist(), strict=True):
+        by_day[day] = by_day.get(day, 0) + reads
+    if not by_day:
+        return []
+    return [(day, by_day.get(day, 0)) for n in range(DAYS) if (day := since + dt.timedelta(n))]
+
+
+def _objects(directory: Path, uid: str) -> list[dict[str, Any]]:
+    from cloudflux.access.store import open_access_store
+
+    table = open_access_store(directory).inventory(uid)
+    columns = ["key", "size_bytes", "storage_class", "last_modified", "last_accessed"]
+    found: list[dict[str, Any]] = table.select(columns).sort_by("key").to_pylist()
+    return found
