@@ -31,7 +31,11 @@ class Model(BaseModel):
     """Base of every API type: camelCase outside, frozen inside, unknown fields refused."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid"
+        defer_build=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        frozen=True,
+        extra="forbid",
     )
 
 

@@ -17,7 +17,7 @@ from cloudflux.api.tieringpolicy import TieringPolicySpec
 class Task(BaseModel):
     """Base: frozen, unknown fields refused, secrets written out only on the pipe."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Credentials(Task):

@@ -12,8 +12,7 @@ import struct
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Mapping
-from typing import BinaryIO, cast
+from collections.abc import Mapping, Sequence
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -27,7 +26,8 @@ JOINED_BYTES = 64 << 10
 """A smaller body is sent in one packet train with its headers."""
 BUFFER_BYTES = 64 << 10
 MAX_LINE_BYTES = 64 << 10
-MAX_HEADERS = 256
+MAX_HEAD_BYTES = 256 << 10
+_HEAD_END = b"\r\n\r\n"
 
 
 class TransportError(OSError):
@@ -130,11 +130,13 @@ class StaleConnection(TransportError):
 
 
 class Connection:
-    """One socket."""
+    """One socket. Answers' heads are read in large pieces, bodies straight from the socket."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
-        self.reader = cast("BinaryIO", sock.makefile("rb", BUFFER_BYTES))
+        # TLS knows no flags; there a loop does what the kernel does for plain sockets.
+        self._whole = 0 if isinstance(sock, ssl.SSLSocket) else socket.MSG_WAITALL
+        self._rest = b""
         self.idle_since = 0.0
         self._used = False
 
@@ -162,33 +164,75 @@ class Connection:
 
     def close(self) -> None:
         """Drop it."""
-        self.reader.close()
         self._socket.close()
+
+    def read(self, size: int) -> bytes:
+        """Exactly so many bytes; fewer only where the connection ends."""
+        rest = self._rest
+        if len(rest) >= size:
+            self._rest = rest[size:]
+            return rest[:size]
+        self._rest = b""
+        pieces, missing = [rest] if rest else [], size - len(rest)
+        while missing:
+            piece = self._socket.recv(missing, self._whole)
+            if not piece:
+                break
+            pieces.append(piece)
+            missing -= len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def read_some(self) -> bytes:
+        """What is there, at least a byte; nothing where the connection ends."""
+        rest, self._rest = self._rest, b""
+        return rest or self._socket.recv(BUFFER_BYTES)
+
+    def read_line(self) -> bytes:
+        """A line with its end. Raises TransportError where there is none."""
+        end = self._rest.find(b"\n") + 1
+        while not end:
+            if len(self._rest) > MAX_LINE_BYTES:
+                raise _Broken("a line is too long")
+            more = self._socket.recv(BUFFER_BYTES)
+            if not more:
+                raise _Broken("the connection ended within a line")
+            self._rest += more
+            end = self._rest.find(b"\n") + 1
+        line, self._rest = self._rest[:end], self._rest[end:]
+        return line
 
     def _read_head(self) -> tuple[int, dict[str, str]]:
         while True:
-            line = self.reader.readline(MAX_LINE_BYTES)
-            if not line:
-                raise ConnectionResetError("closed")
-            if not line.startswith(b"HTTP/1.") or len(line) < 13:
+            end = self._rest.find(_HEAD_END)
+            while end < 0:
+                if len(self._rest) > MAX_HEAD_BYTES:
+                    raise _Broken("the head is too long")
+                more = self._socket.recv(BUFFER_BYTES)
+                if not more:
+                    raise ConnectionResetError("closed")
+                self._rest += more
+                if not self._rest.startswith(b"HTTP/1."[: len(self._rest)]):
+                    raise _Broken("not HTTP/1")
+                end = self._rest.find(_HEAD_END)
+            head = self._rest[:end].decode("latin-1")
+            self._rest = self._rest[end + len(_HEAD_END) :]
+            first, *lines = head.split("\r\n")
+            if not first.startswith("HTTP/1.") or not first[9:12].isdigit():
                 raise _Broken("not HTTP/1")
-            status = int(line[9:12])
-            headers = self._read_headers()
-            if status != 100:
+            headers = _headers(lines)
+            if (status := int(first[9:12])) != 100:
                 return status, headers
 
-    def _read_headers(self) -> dict[str, str]:
-        headers: dict[str, str] = {}
-        for _ in range(MAX_HEADERS):
-            line = self.reader.readline(MAX_LINE_BYTES)
-            if line in (b"\r\n", b"\n"):
-                return headers
-            name, separator, value = line.decode("latin-1").partition(":")
-            if not separator:
-                raise _Broken("no header line")
-            name, value = name.lower(), value.strip()
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        raise _Broken("too many headers")
+
+def _headers(lines: Sequence[str]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for line in lines:
+        name, separator, value = line.partition(":")
+        if not separator:
+            raise _Broken("no header line")
+        name, value = name.lower(), value.strip()
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
 
 
 class _Broken(TransportError):
@@ -246,14 +290,10 @@ class Response:
 
     def _read_plain(self, size: int) -> bytes:
         assert self._connection is not None  # noqa: S101  (asked by the caller)
-        reader = self._connection.reader
         if self._left is None:
-            data = reader.read(size)
-            if not data or size < 0:
-                self._finish()
-            return data
+            return self._read_to_the_end(self._connection, size)
         wanted = self._left if size < 0 else min(size, self._left)
-        data = reader.read(wanted)
+        data = self._connection.read(wanted)
         self._left -= len(data)
         if len(data) < wanted:
             raise TransportError(f"the answer broke off with {self._left} bytes missing")
@@ -261,26 +301,37 @@ class Response:
             self._finish()
         return data
 
+    def _read_to_the_end(self, connection: Connection, size: int) -> bytes:
+        """A body without a length: whatever comes until the connection ends."""
+        if size >= 0:
+            data = connection.read(size)
+            if len(data) < size:
+                self._finish()
+            return data
+        data = b"".join(iter(connection.read_some, b""))
+        self._finish()
+        return data
+
     def _read_chunked(self, size: int) -> bytes:
         pieces: list[bytes] = []
         missing = size
         while missing and self._connection is not None:
-            reader = self._connection.reader
+            connection = self._connection
             if not self._left:
-                self._left = int(reader.readline(MAX_LINE_BYTES).split(b";")[0], 16)
+                self._left = int(connection.read_line().split(b";")[0], 16)
                 if self._left == 0:
-                    while reader.readline(MAX_LINE_BYTES) not in (b"\r\n", b"\n", b""):
+                    while connection.read_line() not in (b"\r\n", b"\n"):
                         pass
                     self._finish()
                     break
-            data = reader.read(self._left if missing < 0 else min(missing, self._left))
+            data = connection.read(self._left if missing < 0 else min(missing, self._left))
             if not data:
                 raise TransportError("the answer broke off inside a chunk")
             self._left -= len(data)
             missing -= len(data) if missing > 0 else 0
             pieces.append(data)
             if self._left == 0:
-                reader.readline(MAX_LINE_BYTES)
+                connection.read_line()
         return b"".join(pieces)
 
     def _finish(self) -> None:
