@@ -77,6 +77,9 @@ def move(
     proof: Annotated[
         VerifyMethod, typer.Option(help="Checksum: the server's own; Bytes: read back; Size.")
     ] = VerifyMethod.CHECKSUM,
+    durable: Annotated[
+        bool, typer.Option(help="Wait until a target that is a disk has it all; deleting does.")
+    ] = False,
     delete_source: Annotated[
         bool, typer.Option(help="Delete each proven object at the source, by its version.")
     ] = False,
@@ -118,7 +121,9 @@ def move(
             _print_plan(plan_of(job, home), as_json=as_json)
             return
         with alone(home / "jobs" / uid), progress_on(sys.stderr) as shown:
-            outcome = run(job, home, shown, delete_source=delete_source, wait=wait)
+            outcome = run(
+                job, home, shown, delete_source=delete_source, wait=wait, durable=durable
+            )
     except CloudFluxError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(FAILED) from error
@@ -135,6 +140,7 @@ def run(
     *,
     delete_source: bool,
     wait: bool = True,
+    durable: bool = False,
 ) -> Outcome:
     """Copy, prove and, when asked to, delete; a finished move is told by two listings."""
     from cloudflux.migration.session import open_session
@@ -157,14 +163,20 @@ def run(
             )  # fmt: skip
         else:
             outcome = _copy_and_prove(
-                session, request, shown, delete_source=delete_source, wait=wait
+                session, request, shown, delete_source=delete_source, wait=wait, durable=durable
             )
     outcome.seconds = time.monotonic() - began
     return outcome
 
 
 def _copy_and_prove(
-    session: Any, request: CopyRequest, shown: Progress | None, *, delete_source: bool, wait: bool
+    session: Any,
+    request: CopyRequest,
+    shown: Progress | None,
+    *,
+    delete_source: bool,
+    wait: bool,
+    durable: bool,
 ) -> Outcome:
     from cloudflux.migration.checkpoint import Checkpoint
     from cloudflux.migration.copy import copy_objects, forget_missing
@@ -174,12 +186,13 @@ def _copy_and_prove(
     if shown:
         shown.phase("copying")
     forget_missing(session)
-    copied: CopyResult = copy_objects(session, request, follow_removals=False)
+    durably = durable or delete_source
+    copied: CopyResult = copy_objects(session, request, follow_removals=False, durably=durably)
     while request.restore_tier is not RestoreTier.NEVER and only_archived(copied):
         freeze_quote(session, request)
         if not await_restore(request, session.context, wait=wait):
             return Outcome(copied.objects_done, copied.bytes_done, restoring=copied.objects_failed)
-        copied = copy_objects(session, request, follow_removals=False)
+        copied = copy_objects(session, request, follow_removals=False, durably=durably)
     if copied.objects_failed:
         return Outcome(
             copied.objects_done, copied.bytes_done, copied.objects_failed,
@@ -200,7 +213,8 @@ def _copy_and_prove(
         _delete(session, fields, proven.digest, outcome)
         return outcome
     with Checkpoint(session.files.checkpoint) as checkpoint:
-        write_settled(session.files.settled, checkpoint.moved.values())
+        boot = "" if durably else checkpoint.boot
+        write_settled(session.files.settled, checkpoint.moved.values(), boot)
     return outcome
 
 

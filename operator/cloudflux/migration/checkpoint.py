@@ -18,6 +18,15 @@ from cloudflux.storage.keys import decode_key, encode_key
 SYNC_RECORDS = 256
 SYNC_SECONDS = 1.0
 """Records are made durable in groups, at the latest after so many or so long."""
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+def boot_id() -> str:
+    """A name for the time since the machine was started; a kill of ours does not change it."""
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        return "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +77,15 @@ def parse_moved(record: JSON) -> Moved:
 class Checkpoint:
     """Append-only; used from several threads. Open it as a context manager."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, boot: str | None = None) -> None:
+        """`boot` names the present start of the machine.
+
+        Objects that were written but not yet on the disk when the machine was started anew are
+        forgotten: who goes on finds what is left of them at the target, and proves it or
+        writes it again.
+        """
+        self.boot = boot or boot_id()
+        self._unsettled: dict[str, str] = {}
         self.moved: dict[str, Moved] = {}
         self.intents: dict[str, tuple[str, str]] = {}
         """(version, sha256) of objects whose change in place was about to begin, by key."""
@@ -81,15 +98,23 @@ class Checkpoint:
         path.parent.mkdir(parents=True, exist_ok=True)
         for record in read_lines(path):
             self._apply(record)
+        for key, written_in in self._unsettled.items():
+            if written_in != self.boot:
+                self.moved.pop(key, None)
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self._cut_torn_line()
         sync_directory(path.parent)
         self._lock = threading.Lock()
         self._unsynced, self._synced_at = 0, time.monotonic()
 
-    def add(self, moved: Moved) -> None:
-        """Record a moved object."""
-        self._append(moved.record())
+    def add(self, moved: Moved, *, on_disk: bool = True) -> None:
+        """Record a moved object; with `on_disk` False it counts until the machine goes down."""
+        self._append({**moved.record(), **({} if on_disk else {"boot": self.boot})})
+
+    def settled(self) -> None:
+        """Record that all objects so far would outlive a power failure."""
+        if self._unsettled:
+            self._append({"settled": self.boot})
 
     def forget(self, key: str) -> None:
         """Record that an object's copy was removed."""
@@ -140,11 +165,15 @@ class Checkpoint:
             self.intents[key] = (record["version"], record["sha256"])
         elif "upload" in record:
             self.uploads[decode_key(record["upload"])] = (record["version"], record["id"])
+        elif "settled" in record:
+            self._unsettled.clear()
         elif "skipped" in record:
             self.skipped[decode_key(record["skipped"])] = record["reason"]
         else:
             moved = parse_moved(record)
             self.moved[moved.key] = moved
+            if "boot" in record:
+                self._unsettled[moved.key] = record["boot"]
             self.intents.pop(moved.key, None)
             self.skipped.pop(moved.key, None)
             self.uploads.pop(moved.key, None)

@@ -1,6 +1,7 @@
 """Copying a data set to another location: list, copy what is new, and again until it is quiet."""
 
 from collections.abc import Iterator
+from typing import cast
 
 from cloudflux.api.dataset import Writers
 from cloudflux.api.display import counted, display_bytes
@@ -20,7 +21,7 @@ from cloudflux.migration.session import Session
 from cloudflux.migration.streams import run_parallel
 from cloudflux.migration.sweep import abort_uploads
 from cloudflux.migration.tally import Tally
-from cloudflux.storage.interface import ObjectInfo, Unreadable, brief_pages
+from cloudflux.storage.interface import ObjectInfo, Settling, Unreadable, brief_pages
 from cloudflux.storage.keys import printable
 
 
@@ -40,12 +41,18 @@ def copy_objects(
     size_bytes: int = 0,
     *,
     follow_removals: bool = True,
+    durably: bool = True,
 ) -> CopyResult:
     """Do the same without a plan; the totals grow as they are found where they are not given.
 
-    Without `follow_removals`, copies of objects that are gone from the source are kept.
+    Without `follow_removals`, copies of objects that are gone from the source are kept. Without
+    `durably`, a target that is a disk may still be writing at the end: nothing that stands on
+    these copies, such as a deletion at the source, may follow then.
     """
     session.target.check()
+    target = cast("Settling", session.target) if hasattr(session.target, "settle") else None
+    if target is not None:
+        target.postpone()
     with Checkpoint(session.files.checkpoint) as checkpoint:
         if checkpoint.begun_before:  # what a kill left half written would stay for ever
             abort_uploads(session, but={upload for _, upload in checkpoint.uploads.values()})
@@ -58,6 +65,9 @@ def copy_objects(
         if not copier.until_quiet():
             note_archived(session, tally.archived)
             return tally.result()
+        if target is not None and durably:
+            target.settle()
+            checkpoint.settled()
         return _result(checkpoint, tally)
 
 
@@ -76,6 +86,7 @@ class _Copier:
         self._session, self._request = session, request
         self._follow_removals = follow_removals
         self._checkpoint, self._tally = checkpoint, tally
+        self._on_disk = not hasattr(session.target, "settle")
 
     def until_quiet(self) -> bool:
         """Pass until nothing is new; False when objects failed."""
@@ -139,7 +150,7 @@ class _Copier:
             self._tally.fail_with(key, error)
             return
         session.context.stop_point("copy.object.after")
-        self._checkpoint.add(moved)
+        self._checkpoint.add(moved, on_disk=self._on_disk)
         session.context.stop_point("copy.checkpointed")
         self._tally.done(moved.size_bytes)
 

@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloudflux.migration.checkpoint import Moved
+from cloudflux.migration.checkpoint import Moved, boot_id
 from cloudflux.migration.files import sync_directory
 from cloudflux.migration.session import Session
 from cloudflux.storage.interface import Brief, brief_pages
@@ -29,11 +29,11 @@ class Settled:
     size_bytes: int
 
 
-def write_settled(path: Path, moved: Iterable[Moved]) -> None:
-    """Write the lines, whole or not at all."""
+def write_settled(path: Path, moved: Iterable[Moved], boot: str = "") -> None:
+    """Write the lines, whole or not at all; with `boot` they count until the machine goes down."""
     temporary = path.with_name(path.name + ".tmp")
     with temporary.open("w", encoding="ascii") as stream:
-        stream.write(f"{FORMAT}\n")
+        stream.write(f"{FORMAT} {boot}".rstrip() + "\n")
         for one in sorted(moved, key=lambda one: key_bytes(one.key)):
             words = (encode_key(one.key), str(one.size_bytes), one.version, one.target_version)
             stream.write("\t".join(words) + "\n")
@@ -82,8 +82,9 @@ def _compare(
 
 def _lines(path: Path) -> Iterator[tuple[str, int, str, str]]:
     with path.open(encoding="ascii") as stream:
-        if next(stream, "").rstrip("\n") != FORMAT:
-            yield ("", -1, "", "")  # of another version: equal to nothing
+        words = next(stream, "").split()
+        if words not in ([FORMAT], [FORMAT, boot_id()]):
+            yield ("", -1, "", "")  # of another version, or not yet on a disk: equal to nothing
             return
         for line in stream:
             key, size, version, target_version = line[:-1].split("\t")

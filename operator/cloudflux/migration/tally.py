@@ -1,6 +1,7 @@
 """Counting what was done, from several threads, and telling it."""
 
 import threading
+import time
 
 from cloudflux.api.tasks import CopyProgress, CopyResult, ObjectFailure
 from cloudflux.children.context import Context
@@ -10,6 +11,8 @@ from cloudflux.storage.keys import encode_key
 
 NAMED_FAILURES = 10
 """So many failures are named, and so many stop a step."""
+TOLD_SECONDS = 0.1
+"""Progress is told no more often than this: making it up takes as long as a small request."""
 
 
 class Tally:
@@ -22,12 +25,17 @@ class Tally:
         self.failures: list[ObjectFailure] = []
         self.archived: list[PlannedObject] = []
         """Objects that must be restored before they can be moved."""
+        self._told_at = 0.0
 
     def done(self, size_bytes: int) -> None:
         """Count an object as done."""
         with self._lock:
             self.objects_done += 1
             self.bytes_done += size_bytes
+            now = time.monotonic()
+            if now - self._told_at < TOLD_SECONDS:
+                return
+            self._told_at = now
         self._context.progress(self.value())
 
     def skip(self) -> None:

@@ -118,7 +118,7 @@ class _Verifier:
             return moved, ATTESTED
         if self._request.verify is VerifyMethod.SIZE:
             return moved, SIZE_ONLY
-        return moved, _by_server(moved.attested)
+        return moved, self._attested(moved.attested)
 
     def _one(self, moved: Moved) -> tuple[Moved, str] | None:
         self._session.context.check()
@@ -160,7 +160,7 @@ class _Verifier:
             return SIZE_ONLY
         common = sorted(info.checksums.keys() & moved.digests.keys())
         if self._request.verify is VerifyMethod.CHECKSUM and common:
-            return _by_server(common[-1])
+            return self._attested(common[-1])
         with self._session.target.open(moved.key, if_version=info.version) as stream:
             name = next(name for name in ALGORITHMS if name in moved.digests)
             found = read_digests(self._session, stream, {name}).hex()[name]
@@ -168,6 +168,11 @@ class _Verifier:
         if found != expected:
             raise Mismatch(f"its bytes have {name} {found}, moved was {expected}")
         return f"{name} of the bytes read back"
+
+    def _attested(self, digest: str) -> str:
+        if self._session.target.capabilities.reads_back:
+            return f"{digest} of the bytes read back"
+        return f"{digest} computed by the server"
 
     def _compare_known(self, moved: Moved, info: ObjectInfo) -> None:
         if info.size_bytes != moved.size_bytes:
@@ -192,7 +197,3 @@ class _Verifier:
             return None
         self._checkpoint.add(moved)
         return moved, ATTESTED
-
-
-def _by_server(digest: str) -> str:
-    return f"{digest} computed by the server"

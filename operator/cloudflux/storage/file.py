@@ -2,8 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -11,16 +10,18 @@ from cloudflux.errors import (
     ContainerNotFound,
     NotSupported,
     ObjectNotFound,
-    PreconditionFailed,
 )
-from cloudflux.storage import file_attributes, file_exchange, file_tiers
+from cloudflux.storage import file_exchange, file_new, file_read, file_tiers, file_write
 from cloudflux.storage import file_system as fs
-from cloudflux.storage.file_paths import Entry, Found, Paths
+from cloudflux.storage.file_paths import Entry, Paths
 from cloudflux.storage.file_walk import walk
 from cloudflux.storage.interface import (
+    BRIEF_PAGE,
     CONTROL_PREFIX,
+    Brief,
     Capabilities,
     ObjectInfo,
+    Pieces,
     Unreadable,
     Written,
 )
@@ -47,7 +48,13 @@ class FileStore:
             max_key_bytes=4095 - len(os.fsencode(self._paths.root)) - 1,
             hierarchical=True,
             max_segment_bytes=255,
+            checksums=(file_write.PROOF,),
+            reads_back=True,
         )
+        self._durability = file_new.Durability(self._paths.root)
+        self._reader = file_read.Reader(self._paths)
+        self._writer = file_new.Writer(self._paths, self._reader, self._durability)
+        self.least_parts_bytes = 2 * file_write.PART_BYTES
 
     def check(self) -> None:
         """Raise a clear error unless the directory and its tiers can be listed."""
@@ -69,9 +76,13 @@ class FileStore:
             if isinstance(entry, Unreadable):
                 yield entry
                 continue
-            key, path = entry
+            key, name = entry
             try:
-                found = self._paths.resolve(path)
+                status = os.lstat(name)
+                if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
+                    yield self._reader.plain(key, status)
+                    continue
+                found = self._paths.resolve(Path(name))
             except FileNotFoundError:
                 continue  # removed since the directory was read
             except OSError as error:
@@ -80,28 +91,44 @@ class FileStore:
             if isinstance(found, Entry):
                 yield Unreadable(key, found.reason)
             else:
-                yield self._info(key, found)
+                yield self._reader.info(key, found)
+
+    def list_briefs(self, start_after: str = "") -> Iterator[Sequence[Brief]]:
+        """Pages of key, size and version, in the order of `list`."""
+        page: list[Brief] = []
+        for info in self.list(start_after=start_after):
+            if isinstance(info, ObjectInfo):
+                page.append((info.key, info.size_bytes, info.version))
+            if len(page) == BRIEF_PAGE:
+                yield page
+                page = []
+        yield page
 
     def head(self, key: str) -> ObjectInfo:
         """Everything known of one file. Raises ObjectNotFound."""
-        found = self._find(key, "head")
-        metadata, carried = file_attributes.read_attributes(found.content, found.status)
-        return replace(
-            self._info(key, found),
-            metadata=metadata,
-            headers=carried.get("headers", {}),
-            tags=carried.get("tags", {}),
-        )
+        return self._reader.head(key)
 
     def open(self, key: str, *, if_version: str | None = None) -> BinaryIO:
         """Stream the content without touching its access time, where permitted."""
-        found = self._find(key, "open")
-        with fs.translated("open", key):
-            stream = fs.open_unnoticed(found.content)
-        if if_version is not None and fs.version_of(os.fstat(stream.fileno())) != if_version:
-            stream.close()
-            raise file_exchange.changed(key)
-        return cast("BinaryIO", fs.Reading(stream, key))
+        return cast("BinaryIO", fs.Reading(self._reader.open(key, if_version), key))
+
+    def fetch(self, key: str, *, if_version: str) -> tuple[ObjectInfo, BinaryIO]:
+        """What `head` and `open` give, of one opened file."""
+        return self._reader.fetch(key, if_version)
+
+    def read_range(self, key: str, start: int, length: int, *, if_version: str) -> bytes:
+        """Exactly these bytes, of a file that is the same before and after."""
+        return self._reader.read_range(key, start, length, if_version)
+
+    def postpone(self) -> None:
+        """Make what is written from now on durable with `settle`, not each by itself."""
+        with fs.translated("settle"):
+            self._durability.postpone()
+
+    def settle(self) -> None:
+        """Wait until everything that was written is on the disk."""
+        with fs.translated("settle"):
+            self._durability.settle()
 
     def put(
         self,
@@ -116,41 +143,29 @@ class FileStore:
         if_version: str | None = None,
         sha256: str | None = None,
     ) -> Written:
-        """Write a temporary file beside, make it durable, then rename; see the contract."""
-        if storage_class is not None and self._paths.tier(storage_class) is not None:
-            raise NotSupported("a file is written at home; change its class then", key=key)
-        path = self._paths.path(key)
-        with fs.translated("put", key):
-            file_exchange.recover(self._paths, path)
-        if if_absent and os.path.lexists(path):
-            raise PreconditionFailed(
-                f"{printable(key)} exists already", backend="file", operation="put", key=key
-            )
-        expected = self._expected(key, if_version)
-        with fs.translated("put", key):
-            try:
-                fs.make_directories(path.parent)
-            except (FileExistsError, NotADirectoryError):
-                raise NotSupported(
-                    f"{printable(key)}: a part of its path is a file", backend="file", key=key
-                ) from None
-            temporary = file_tiers.temporary_beside(path)
-            try:
-                file_attributes.write_new(
-                    temporary, key, stream, size_bytes, sha256, info, metadata
-                )
-                if expected is not None:
-                    file_exchange.replace_if_unchanged(self._paths, expected, temporary, key)
-                elif if_absent:
-                    fs.rename_new(temporary, path)
-                else:
-                    file_exchange.replace(self._paths, temporary, path)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
-            fs.sync_directory(path.parent)
-            version = fs.version_of(path.lstat())
-        return Written(version=version)
+        """Write a temporary file beside, read it back, then rename; see the contract."""
+        with self._writer.new_file(key, storage_class, if_absent, if_version) as new:
+            proof = file_write.fill(new.descriptor, key, stream, size_bytes, sha256, info, metadata)
+        return Written(new.version, {file_write.PROOF: proof})
+
+    def put_parts(
+        self,
+        key: str,
+        pieces: Pieces,
+        *,
+        info: ObjectInfo,
+        storage_class: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        if_absent: bool = False,
+        if_version: str | None = None,
+        upload_id: str | None = None,  # noqa: ARG002  (none is ever begun: it starts anew)
+        begun: Callable[[str], None] = lambda _: None,  # noqa: ARG002
+    ) -> tuple[Written, Mapping[str, str]]:
+        """Write a large file by parts, several at a time, each read back; see the contract."""
+        with self._writer.new_file(key, storage_class, if_absent, if_version) as new:
+            proof = file_write.fill_by_parts(new.descriptor, key, pieces, info, metadata)
+        checksums = {file_write.PROOF: proof}
+        return Written(new.version, checksums), checksums
 
     def delete(self, key: str, *, if_version: str | None = None) -> None:
         """Remove. With a version: rename aside, look again, then remove or put back."""
@@ -169,7 +184,7 @@ class FileStore:
                 file_exchange.discard(self._paths, path)
                 fs.sync_directory(path.parent)
             else:
-                found = self._find(key, "delete")
+                found = self._reader.find(key, "delete")
                 if fs.version_of(found.status) != if_version:
                     raise file_exchange.changed(key)
                 file_exchange.remove_if_unchanged(self._paths, found, key)
@@ -184,7 +199,7 @@ class FileStore:
         path = self._paths.path(key)
         with fs.translated("change_class", key):
             file_exchange.recover(self._paths, path)
-            found = self._find(key, "change_class")
+            found = self._reader.find(key, "change_class")
             if found.tier == tier:
                 return self.head(key)
             if fs.version_of(found.status) != if_version or found.status.st_size != size_bytes:
@@ -228,40 +243,5 @@ class FileStore:
             file_exchange.recover(self._paths, self._paths.path(key))
 
     def close(self) -> None:
-        """Nothing to release."""
-
-    def _find(self, key: str, operation: str) -> Found:
-        path = self._paths.path(key)
-        with fs.translated(operation, key):
-            status = path.lstat()
-            found = self._paths.resolve(path) if not stat.S_ISDIR(status.st_mode) else None
-        if found is None:
-            raise ObjectNotFound(
-                f"{printable(key)} is a directory", backend="file", operation=operation, key=key
-            )
-        if isinstance(found, Entry):
-            raise NotSupported(
-                f"{printable(key)} {found.reason}", backend="file", operation=operation, key=key
-            )
-        return found
-
-    def _info(self, key: str, found: Found) -> ObjectInfo:
-        return ObjectInfo(
-            key=key,
-            size_bytes=found.status.st_size,
-            version=fs.version_of(found.status),
-            storage_class=self._paths.storage_class(found),
-            last_modified=file_attributes.time_of(found.status.st_mtime_ns),
-            last_accessed=file_attributes.time_of(found.status.st_atime_ns),
-        )
-
-    def _expected(self, key: str, if_version: str | None) -> Found | None:
-        if if_version is None:
-            return None
-        try:
-            found = self._find(key, "put")
-        except ObjectNotFound:
-            raise file_exchange.changed(key) from None
-        if fs.version_of(found.status) != if_version:
-            raise file_exchange.changed(key)
-        return found
+        """Release the directory that a postponement holds."""
+        self._durability.close()

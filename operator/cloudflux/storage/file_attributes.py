@@ -13,11 +13,11 @@ import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from cloudflux.errors import IntegrityError
 from cloudflux.storage import file_system as fs
-from cloudflux.storage.digests import CHUNK_BYTES, Digests
+from cloudflux.storage.digests import CHUNK_BYTES
 from cloudflux.storage.interface import ObjectInfo
 from cloudflux.storage.keys import printable
 
@@ -25,15 +25,18 @@ _CARRIER = "user.cloudflux.object"
 _MODE, _UID, _GID = "cloudflux-mode", "cloudflux-uid", "cloudflux-gid"
 _MODIFIED = "cloudflux-mtime-ns"
 _XATTRS = "cloudflux-xattrs"
+_EPOCH = dt.datetime.fromtimestamp(0, dt.UTC)
 _OF_THE_FILE = frozenset({_MODE, _UID, _GID, _MODIFIED, _XATTRS})
 
 
 def time_of(nanoseconds: int) -> dt.datetime:
     """A time of a file in UTC, to the microsecond."""
-    return dt.datetime.fromtimestamp(0, dt.UTC) + dt.timedelta(microseconds=nanoseconds // 1000)
+    return _EPOCH + dt.timedelta(microseconds=nanoseconds // 1000)
 
 
-def read_attributes(content: Path, status: os.stat_result) -> tuple[dict[str, str], dict[str, Any]]:
+def read_attributes(
+    content: Path | int, status: os.stat_result
+) -> tuple[dict[str, str], dict[str, Any]]:
     """Metadata of a file, with its own attributes; and the headers and tags that it carries."""
     metadata = {
         _MODE: f"{stat.S_IMODE(status.st_mode):04o}",
@@ -54,33 +57,6 @@ def read_attributes(content: Path, status: os.stat_result) -> tuple[dict[str, st
     if xattrs:
         metadata[_XATTRS] = base64.b64encode(json.dumps(xattrs).encode()).decode("ascii")
     return {**carried.get("metadata", {}), **metadata}, carried
-
-
-def write_new(
-    temporary: Path,
-    key: str,
-    stream: BinaryIO,
-    size_bytes: int,
-    sha256: str | None,
-    info: ObjectInfo | None,
-    metadata: Mapping[str, str] | None,
-) -> None:
-    """Write a new file durably, with its attributes. Raises IntegrityError, OSError."""
-    digests = Digests({"sha256"} if sha256 is not None else ())
-    with temporary.open("xb") as writing:
-        while data := stream.read(CHUNK_BYTES):
-            digests.update(data)
-            writing.write(data)
-        if digests.size_bytes != size_bytes:
-            raise IntegrityError(
-                f"{printable(key)}: {digests.size_bytes} bytes came instead of {size_bytes}; "
-                "the source changed while it was read, or broke off"
-            )
-        if sha256 is not None and digests.hex()["sha256"] != sha256:
-            raise IntegrityError(f"{printable(key)}: the bytes are not those expected (sha256)")
-        writing.flush()
-        write_attributes(writing.fileno(), info, metadata)
-        os.fsync(writing.fileno())
 
 
 def copy_verified(source: Path, target: Path, key: str) -> None:
@@ -160,8 +136,4 @@ def _modified_ns(given: Mapping[str, str], info: ObjectInfo | None) -> int | Non
         return int(given[_MODIFIED])
     if info is None:
         return None
-    return (
-        (info.last_modified - dt.datetime.fromtimestamp(0, dt.UTC))
-        // dt.timedelta(microseconds=1)
-        * 1000
-    )
+    return (info.last_modified - _EPOCH) // dt.timedelta(microseconds=1) * 1000

@@ -98,6 +98,13 @@ def remove_if_unchanged(paths: Paths, found: Found, key: str) -> None:
     fs.sync_directory(path.parent)
 
 
+def left_at(name: str) -> bool:
+    """Whether a kill may have left anything of an exchange at this path."""
+    directory, _, last = name.rpartition("/")
+    beside = _name_beside(last)
+    return any(os.path.lexists(f"{directory}/{role}{beside}") for role in (INTENT, ASIDE))
+
+
 def recover(paths: Paths, path: Path) -> str | None:
     """Finish or undo what a kill left of an exchange at `path`; cheap when there is nothing.
 
@@ -232,5 +239,8 @@ def _version(content: Path) -> str | None:
 
 
 def _beside(path: Path, role: str) -> Path:
-    digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:24]
-    return path.with_name(f"{role}{digest}")
+    return path.with_name(f"{role}{_name_beside(path.name)}")
+
+
+def _name_beside(name: str) -> str:
+    return hashlib.sha256(os.fsencode(name)).hexdigest()[:24]

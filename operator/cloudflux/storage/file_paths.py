@@ -3,6 +3,7 @@
 import hashlib
 import os
 import stat
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,11 @@ from cloudflux.storage.keys import printable
 
 TIERS_NAME = ".cloudflux-tiers"
 """Directory in each tier root; below it each location has a directory of its own."""
+REAL_SECONDS = 1.0
+"""A directory that was found to be real is taken for real so long; with a look before each use,
+too, a link could be put there between the look and the use."""
+REMEMBERED = 4096
+_UNSAFE = frozenset({"", ".", ".."})
 OWN_NAMES = ".cloudflux-"
 """Names that begin so are ours (temporary files, tiers); listings never show them."""
 
@@ -55,6 +61,8 @@ class Paths:
         self.root = allowed_path(uri, file_roots)
         identity = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]
         self._own = f"{self.root.name or 'root'}-{identity}"
+        self._top = f"{os.fspath(self.root).rstrip('/')}/"
+        self._real: dict[str, float] = {}
         self._granted = [Path(os.path.realpath(root)) for root in file_roots]
         self.uri = path_uri(self.root)
         self.home_uri = self.uri
@@ -70,28 +78,43 @@ class Paths:
 
     def path(self, key: str) -> Path:
         """The path of a key. Raises NotSupported, or PermissionDenied for a link in the way."""
+        return Path(self.name(key))
+
+    def name(self, key: str) -> str:
+        """The same as text: a path takes longer to make than a small file to read."""
         segments = key.split("/")
-        if not key or "\0" in key or any(segment in ("", ".", "..") for segment in segments):
+        if not key or "\0" in key or not _UNSAFE.isdisjoint(segments):
             raise NotSupported(
                 f"{printable(key)!r} is no safe path; empty, . and .. segments are refused",
                 backend="file",
                 key=key,
             )
-        if any(segment.startswith(OWN_NAMES) for segment in segments):
+        if OWN_NAMES in key and any(segment.startswith(OWN_NAMES) for segment in segments):
             raise NotSupported(
                 f"{printable(key)}: names that begin with {OWN_NAMES} are CloudFlux's own",
                 backend="file",
                 key=key,
             )
-        path = self.root.joinpath(*segments)
-        parent = path.parent
-        if parent != self.root and Path(os.path.realpath(parent)) != parent:
+        name = f"{self._top}{key}"
+        if len(segments) > 1 and not self._is_real(name.rpartition("/")[0]):
             raise PermissionDenied(
                 f"{printable(key)}: a directory on the way is a symbolic link; it is not followed",
                 backend="file",
                 key=key,
             )
-        return path
+        return name
+
+    def _is_real(self, directory: str) -> bool:
+        """Whether no link is on the way; looked at again after a second."""
+        now = time.monotonic()
+        if now - self._real.get(directory, -REAL_SECONDS) < REAL_SECONDS:
+            return True
+        if os.path.realpath(directory) != directory:
+            return False
+        if len(self._real) >= REMEMBERED:
+            self._real.clear()
+        self._real[directory] = now
+        return True
 
     def resolve(self, path: Path) -> Found | Entry:
         """What a path is. Raises OSError (FileNotFoundError when nothing is there)."""

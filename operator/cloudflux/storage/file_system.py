@@ -5,8 +5,7 @@ import errno
 import io
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -46,25 +45,30 @@ _BY_ERRNO: dict[int, tuple[type[StorageError], str]] = {
 }
 
 
-@contextmanager
-def translated(operation: str, key: str = "") -> Iterator[None]:
+class translated:  # noqa: N801  (reads as a word where it is used)
     """Raise every OSError of the block as one of `cloudflux.errors`."""
-    try:
-        yield
-    except StorageError:
-        raise
-    except OSError as error:
-        kind, advice = _BY_ERRNO.get(
-            error.errno or 0, (StorageError, os.strerror(error.errno or 0))
-        )
-        if kind is ObjectNotFound and not key:
-            kind, advice = ContainerNotFound, "the directory does not exist; create it"
-        raise kind(
-            f"file {operation} {printable(key) or 'location'}: {advice}",
-            backend="file",
-            operation=operation,
-            key=key,
-        ) from error
+
+    def __init__(self, operation: str, key: str = "") -> None:
+        self._operation, self._key = operation, key
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if isinstance(error, OSError) and not isinstance(error, StorageError):
+            raise _translate(error, self._operation, self._key) from error
+
+
+def _translate(error: OSError, operation: str, key: str) -> StorageError:
+    kind, advice = _BY_ERRNO.get(error.errno or 0, (StorageError, os.strerror(error.errno or 0)))
+    if kind is ObjectNotFound and not key:
+        kind, advice = ContainerNotFound, "the directory does not exist; create it"
+    return kind(
+        f"file {operation} {printable(key) or 'location'}: {advice}",
+        backend="file",
+        operation=operation,
+        key=key,
+    )
 
 
 def version_of(status: os.stat_result) -> str:
@@ -77,9 +81,10 @@ def content_of(version: str) -> str:
     return version.rpartition(":")[0]
 
 
-def open_unnoticed(path: Path) -> BinaryIO:
+def open_unnoticed(path: str | Path) -> BinaryIO:
     """Open a regular file for reading without touching its access time, where permitted."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    # a pipe must not hold us up before it is seen to be one
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     try:
         descriptor = os.open(path, flags | os.O_NOATIME)
     except PermissionError:
@@ -88,7 +93,7 @@ def open_unnoticed(path: Path) -> BinaryIO:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EISDIR, "not a regular file")
-    return os.fdopen(descriptor, "rb")
+    return os.fdopen(descriptor, "rb", buffering=0)
 
 
 class Reading(io.RawIOBase):
@@ -121,23 +126,24 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def make_directories(path: Path) -> None:
-    """Make a directory and its parents, durably."""
+def make_directories(path: Path, *, durably: bool = True) -> None:
+    """Make a directory and its parents, and wait until they are durable."""
     missing = []
     while not path.is_dir():
         missing.append(path)
         path = path.parent
     for directory in reversed(missing):
         directory.mkdir(exist_ok=True)
-        sync_directory(directory.parent)
+        if durably:
+            sync_directory(directory.parent)
 
 
-def rename_new(source: Path, target: Path) -> None:
+def rename_new(source: str | Path, target: str | Path) -> None:
     """Rename unless `target` exists (FileExistsError)."""
     if _renameat2(source, target, _NOREPLACE):
         return
     os.link(source, target, follow_symlinks=False)
-    source.unlink()
+    Path(source).unlink()
 
 
 def exchange(first: Path, second: Path) -> bool:
@@ -167,7 +173,7 @@ def remove_empty_directories(start: Path, stop: Path) -> None:
             start = start.parent
 
 
-def _renameat2(source: Path, target: Path, flags: int) -> bool:
+def _renameat2(source: str | Path, target: str | Path, flags: int) -> bool:
     if _RENAMEAT2 is None:
         return False
     names = os.fsencode(source), os.fsencode(target)

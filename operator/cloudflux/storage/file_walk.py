@@ -13,12 +13,13 @@ from cloudflux.storage.keys import key_bytes
 
 def walk(
     root: Path, prefix: str = "", start_after: str = "", *, own: Callable[[str], bool] | None = None
-) -> Iterator[tuple[str, Path] | Unreadable]:
+) -> Iterator[tuple[str, str] | Unreadable]:
     """Yield (key, path) of every name that is no directory; links are not followed.
 
     With `own`, yield instead the names of ours that it accepts.
     """
     after, wanted = key_bytes(start_after), key_bytes(prefix)
+    top = os.fspath(root).rstrip("/") + "/"
     stack: list[Iterator[tuple[bytes, bool]]] = [iter(_names(root, b""))]
     while stack:
         entry = next(stack[-1], None)
@@ -39,9 +40,9 @@ def walk(
         basename = key.rpartition("/")[2]
         if basename.startswith(OWN_NAMES):
             if own is not None and own(basename):
-                yield key, root / key
+                yield key, top + key
         elif own is None:
-            yield key, root / key
+            yield key, top + key
 
 
 def _is_ours(directory_key: str) -> bool:

@@ -35,6 +35,8 @@ class Capabilities:
     conditional_copy_target: bool = True
     checksums: tuple[str, ...] = ()
     """Digests that the server itself computes, by preference."""
+    reads_back: bool = False
+    """Those digests are of the bytes as they were read back: there is no server to attest them."""
     version_may_be_md5: bool = False
     """A version that looks like an MD5 is one, on most servers (S3's ETag)."""
     max_copy_bytes: int | None = None
@@ -167,6 +169,19 @@ class Fetching(Protocol):
 
     def fetch(self, key: str, *, if_version: str) -> tuple[ObjectInfo, BinaryIO]:
         """What `head` and `open` give. Raises PreconditionFailed, ObjectArchived."""
+        ...
+
+
+@runtime_checkable
+class Settling(Protocol):
+    """A store that can make many writes durable at once, instead of each by itself."""
+
+    def postpone(self) -> None:
+        """Make later writes durable by `settle` only; what is written is whole all the same."""
+        ...
+
+    def settle(self) -> None:
+        """Return when everything that was written would outlive a power failure."""
         ...
 
 
