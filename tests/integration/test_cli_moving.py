@@ -11,6 +11,7 @@ from tests.integration.moving import contents_of, fill
 from typer.testing import CliRunner
 
 from cloudflux.cli.main import app
+from cloudflux.migration import checkpoint, settled
 from cloudflux.storage.file import FileStore
 from cloudflux_dev.s3servers import S3Server, start_moto
 
@@ -67,7 +68,7 @@ def test_a_move_copies_and_proves(moves: Moves) -> None:
     assert contents_of(moves.target) == moves.contents
     assert contents_of(moves.source) == moves.contents
     assert (found["objects"], found["failed"]) == (len(moves.contents), 0)
-    assert found["method"] == "sha256 of the bytes read back"
+    assert found["method"] == "crc64nvme of the bytes read back"
 
 
 def test_a_second_run_reads_nothing(moves: Moves, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,6 +82,20 @@ def test_a_second_run_reads_nothing(moves: Moves, monkeypatch: pytest.MonkeyPatc
     found = moves.move()
     assert found["already_there"]
     assert found["objects"] == len(moves.contents)
+
+
+def test_after_a_power_failure_what_did_not_wait_for_the_disk_is_looked_at(
+    moves: Moves, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moves.move()
+    assert moves.move()["already_there"]
+    monkeypatch.setattr(checkpoint, "boot_id", lambda: "another day")
+    monkeypatch.setattr(settled, "boot_id", lambda: "another day")
+    found = moves.move("--durable")
+    assert not found["already_there"]
+    assert (found["objects"], found["failed"]) == (len(moves.contents), 0)
+    monkeypatch.setattr(settled, "boot_id", lambda: "a third day")
+    assert moves.move()["already_there"]
 
 
 def test_what_changed_at_the_source_is_moved_again(moves: Moves) -> None:

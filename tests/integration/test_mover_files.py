@@ -10,6 +10,7 @@ from tests.integration.moving import FakeContext, Killed, Move, contents_of, fil
 
 from cloudflux.api.migrationjob import VerifyMethod
 from cloudflux.errors import IntegrityError, PlanChanged, QuotaExceeded
+from cloudflux.migration.checkpoint import Checkpoint
 from cloudflux.migration.steps import STOP_POINTS
 from cloudflux.storage.file import FileStore
 
@@ -30,7 +31,7 @@ def test_a_directory_moves_whole_and_is_retired_object_by_object(place: Place) -
     assert plan.problems == ()
     assert (plan.objects, plan.size_bytes) == (6, sum(map(len, contents.values())))
     proven = move.until_switched()
-    assert (proven.matched, proven.method) == (6, "sha256 of the bytes read back")
+    assert (proven.matched, proven.method) == (6, "crc64nvme of the bytes read back")
     assert contents_of(new) == contents == contents_of(old)
     for root in (old, new):
         marker = json.loads((root / ".cloudflux/location.json").read_text())
@@ -288,3 +289,22 @@ def test_a_source_with_a_later_marker_is_not_retired(place: Place) -> None:
     with pytest.raises(Exception, match="later move"):
         move.retire(proven.digest)
     assert contents_of(old) == contents
+
+
+def test_nothing_is_proven_before_the_disk_has_it(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, _, move = place
+    fill(old)
+
+    def full(_: FileStore) -> None:
+        raise QuotaExceeded("the disk is full")
+
+    move.plan()
+    with monkeypatch.context() as patch:
+        patch.setattr(FileStore, "settle", full)
+        with pytest.raises(QuotaExceeded):
+            move.copy()
+    with Checkpoint(move.state_dir / "jobs/job-1/checkpoint.jsonl", boot="another day") as found:
+        assert found.moved == {}
+    assert move.until_switched().matched == 6

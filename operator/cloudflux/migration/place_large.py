@@ -62,13 +62,15 @@ def put_large(
 
 def needed_digests(session: Session, info: ObjectInfo) -> set[str]:
     """The digests to compute: ours, the one the target's server computes, and the source's."""
-    names = {"sha256", *session.target.capabilities.checksums[:1]}
+    target = session.target.capabilities
+    names = {"sha256", *target.checksums[:1], *target.reads_back}
     return names | session.origin.expected(info).keys()
 
 
 def kept_digests(session: Session, digests: Mapping[str, str]) -> dict[str, str]:
     """The digests that verification can compare."""
-    names = {"sha256", *session.target.capabilities.checksums}
+    target = session.target.capabilities
+    names = {"sha256", *target.checksums, *target.reads_back}
     return {name: value for name, value in digests.items() if name in names}
 
 

@@ -48,8 +48,7 @@ class FileStore:
             max_key_bytes=4095 - len(os.fsencode(self._paths.root)) - 1,
             hierarchical=True,
             max_segment_bytes=255,
-            checksums=(file_write.PROOF,),
-            reads_back=True,
+            reads_back=(file_write.PROOF,),
         )
         self._durability = file_new.Durability(self._paths.root)
         self._reader = file_read.Reader(self._paths)

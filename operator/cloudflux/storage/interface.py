@@ -35,8 +35,8 @@ class Capabilities:
     conditional_copy_target: bool = True
     checksums: tuple[str, ...] = ()
     """Digests that the server itself computes, by preference."""
-    reads_back: bool = False
-    """Those digests are of the bytes as they were read back: there is no server to attest them."""
+    reads_back: tuple[str, ...] = ()
+    """Digests that a write returns of the bytes read back: there is no server to compute them."""
     version_may_be_md5: bool = False
     """A version that looks like an MD5 is one, on most servers (S3's ETag)."""
     max_copy_bytes: int | None = None

@@ -1,3 +1,4 @@
+import ctypes
 import errno
 import io
 import os
@@ -16,7 +17,7 @@ from cloudflux.errors import (
     PreconditionFailed,
     QuotaExceeded,
 )
-from cloudflux.storage import file_system
+from cloudflux.storage import file_new, file_system
 from cloudflux.storage.file import FileStore
 from cloudflux.storage.interface import ObjectInfo, Unreadable
 from cloudflux.storage.registry import open_store
@@ -355,3 +356,57 @@ def test_renaming_a_tiered_file_costs_no_data(store: FileStore, place: Place) ->
     to(store, "new", place.home)
     assert (place.data / "new").read_bytes() == b"content"
     assert place.contents("cold") == []
+
+
+def test_what_is_read_back_otherwise_than_written_is_not_kept(
+    store: FileStore, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = os.pread
+
+    def flips(descriptor: int, length: int, start: int) -> bytes:
+        data = original(descriptor, length, start)
+        return bytes([data[0] ^ 1]) + data[1:] if data else data
+
+    monkeypatch.setattr(os, "pread", flips)
+    with pytest.raises(IntegrityError, match="check the target disk"):
+        put(store, "key", if_absent=True)
+    assert list((place.base / "allowed/data").iterdir()) == []
+
+
+def test_postponed_writes_wait_for_the_disk_once(
+    store: FileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda _: waits.append("one"))
+    monkeypatch.setattr(file_new, "_SYNCFS", lambda _: waits.append("all") or 0)
+    put(store, "a/at once", if_absent=True)
+    assert waits
+    waits.clear()
+    store.postpone()
+    for number in range(3):
+        put(store, f"b/{number}", if_absent=True)
+    assert waits == []
+    store.settle()
+    assert waits == ["all"]
+
+
+def test_a_disk_that_fails_later_is_told_when_it_is_waited_for(
+    store: FileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: int) -> int:
+        ctypes.set_errno(errno.ENOSPC)
+        return -1
+
+    monkeypatch.setattr(file_new, "_SYNCFS", fails)
+    store.postpone()
+    put(store, "key", if_absent=True)
+    with pytest.raises(QuotaExceeded, match="disk is full"):
+        store.settle()
+
+
+def test_a_file_that_changes_between_two_pieces_is_noticed(store: FileStore, place: Place) -> None:
+    version = put(store, "key", b"0123456789")
+    assert store.read_range("key", 2, 3, if_version=version) == b"234"
+    (place.base / "allowed/data/key").write_bytes(b"9876543210")
+    with pytest.raises(PreconditionFailed):
+        store.read_range("key", 5, 3, if_version=version)
