@@ -169,6 +169,14 @@ class Settings(BaseSettings):
     max_running_jobs: int = Field(
         default=4, ge=1, description="Jobs moving at a time; the rest queue."
     )
+    bandwidth_bytes_per_second: int | None = Field(
+        default=None, ge=1, description="Bytes that all jobs together move a second at most."
+    )
+    requests_per_second: float | None = Field(
+        default=None,
+        gt=0,
+        description="Requests that all jobs together send a second to each endpoint at most.",
+    )
     scan_interval_seconds: int = Field(default=3600, ge=1, description="Least time between scans.")
     resync_seconds: int = Field(default=300, ge=1, description="Level-based resync, jittered.")
     plan_ttl_seconds: int = Field(default=86_400, ge=60, description="A shown plan holds so long.")

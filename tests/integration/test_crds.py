@@ -11,8 +11,8 @@ from tests.integration.samples import LOCATION, SPECS, put, resource
 from cloudflux.api.common import Condition, ConditionStatus
 from cloudflux.api.crds import KINDS, SCHEMA_VERSION_ANNOTATION, crd, mismatch
 from cloudflux.api.dataset import LOG_SCHEMES, DataSetStatus, InventoryStatus
-from cloudflux.api.migrationjob import MigrationJobStatus, Phase
-from cloudflux.api.rules import RULES
+from cloudflux.api.migrationjob import Execution, MigrationJobStatus, Phase
+from cloudflux.api.rules import LIVE_EXECUTION_FIELDS, RULES
 from cloudflux_dev.cluster import ControlPlane
 from cloudflux_dev.kubeapi import CLOUDFLUX, ApiError, KubeApi, plural_of
 
@@ -237,10 +237,10 @@ JOB_CHANGES: dict[str, Any] = {
     "policyRef": {"name": "other"},
     "target": {"storageClass": "GLACIER"},
     "selection": {"prefix": "2025/"},
-    "execution": {"parallelism": 5},
     "verify": "Size",
     "sourceRetention": {"policy": "Delete", "graceSeconds": 0},
     "retry": {"maxAttempts": 4},
+    "restore": {"tier": "Bulk"},
     "activeDeadlineSeconds": 1,
     "progressDeadlineSeconds": 601,
     "budget": {"maxCost": "2.00"},
@@ -383,6 +383,18 @@ def test_field_of_job_cannot_be_changed_removed_or_added(
     assert _unchanged_message(field) in str(refused.value)
 
 
+def test_of_execution_only_the_bandwidth_can_be_changed(kube_api: KubeApi, job: str) -> None:
+    edit(kube_api, job, {"execution": {"bandwidthBytesPerSecond": 1000}})
+    edit(kube_api, job, {"execution": {"bandwidthBytesPerSecond": None}})
+    usual = SPECS["MigrationJob"]["execution"]["parallelism"]
+    for edited in ({"parallelism": usual + 1}, {"parallelism": None}):
+        messages = edit_refusal(kube_api, job, {"execution": edited})
+        assert any("execution.parallelism can't be changed" in one for one in messages)
+    kube_api.create(resource("MigrationJob", job, {"execution": None}, name="plain"))
+    given = {"spec": {"execution": {"bandwidthBytesPerSecond": 5}}}
+    kube_api.patch(CLOUDFLUX, "migrationjobs", "plain", given, job)  # absent is the default
+
+
 def test_job_lets_suspend_cancel_approval_and_priority_change(kube_api: KubeApi, job: str) -> None:
     edit(kube_api, job, {"suspend": True, "priority": 7, "approval": "abc"})
     edit(kube_api, job, {"suspend": False, "priority": None, "approval": None})
@@ -398,6 +410,11 @@ def test_every_rule_is_tested() -> None:
     tested |= {("DataSet", "", TOO_LONG), ("TieringPolicy", "", TOO_LONG)}
     tested |= {("DataSet", "spec", URI_FIXED), ("MigrationJob", "spec", CANT_UNCANCEL)}
     tested |= {("MigrationJob", "spec", _unchanged_message(field)) for field in JOB_CHANGES}
+    tested |= {
+        ("MigrationJob", "spec", _unchanged_message(f"execution.{field.alias or name}"))
+        for name, field in Execution.model_fields.items()
+        if name not in LIVE_EXECUTION_FIELDS
+    }
     rules = {
         (kind, path, rule.message)
         for kind, paths in RULES.items()

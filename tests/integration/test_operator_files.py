@@ -43,6 +43,24 @@ def source(tmp_path: Path) -> Path:
     return directory
 
 
+def test_the_bandwidth_of_a_running_job_can_be_changed(
+    start: Start, world: World, source: Path, tmp_path: Path
+) -> None:
+    (source / "large").write_bytes(bytes(1 << 20))
+    target = tmp_path / "data" / "target"
+    target.mkdir()
+    start()
+    world.data_set("books", source.as_uri(), writers="Quiesced")
+    world.wait_ready("books")
+    slow = {"bandwidthBytesPerSecond": 1000}  # a quarter of an hour
+    world.job("move", "books", {"location": {"uri": target.as_uri()}}, execution=slow)
+    world.wait_phase("move", "Copying")
+    faster = {"spec": {"execution": {"bandwidthBytesPerSecond": 100_000_000}}}
+    world.api.patch("cloudflux.io/v1alpha1", "migrationjobs", "move", faster, world.namespace)
+    world.wait_condition("migrationjobs", "move", "Succeeded", "True")
+    assert (target / "large").read_bytes() == bytes(1 << 20)
+
+
 def test_a_data_set_gets_ready_and_moves_to_another_directory(
     start: Start, world: World, source: Path, tmp_path: Path
 ) -> None:

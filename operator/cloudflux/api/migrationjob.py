@@ -131,7 +131,10 @@ class Execution(Model):
     bandwidth_bytes_per_second: int | None = Field(
         default=None,
         ge=1,
-        description="How many bytes a second are moved at most. Absent: no limit.",
+        description=(
+            "How many bytes a second are moved at most. Absent: no limit. It may be changed "
+            "while the job runs."
+        ),
     )
 
 

@@ -8,6 +8,7 @@ rule and asserts that it is refused with the rule's message.
 from dataclasses import dataclass
 
 from cloudflux.api.dataset import LOG_SCHEMES
+from cloudflux.api.migrationjob import Execution
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +146,35 @@ _TIERING_POLICY: dict[str, tuple[Rule, ...]] = {
 }
 
 _IMMUTABLE_JOB_FIELDS = (
-    "dataSetRef", "policyRef", "target", "selection", "execution", "verify", "sourceRetention",
+    "dataSetRef", "policyRef", "target", "selection", "verify", "sourceRetention",
     "retry", "restore", "activeDeadlineSeconds", "progressDeadlineSeconds", "budget",
     "ttlSecondsAfterFinished", "requireApproval",
 )  # fmt: skip
+
+LIVE_EXECUTION_FIELDS = ("bandwidth_bytes_per_second",)
+"""Fields of spec.execution that may be changed while the job runs."""
+
+
+def _execution_unchanged() -> tuple[Rule, ...]:
+    """Forbid changes of execution but for its live fields; absent is the same as the default."""
+    found = []
+    for name, field in Execution.model_fields.items():
+        if name in LIVE_EXECUTION_FIELDS:
+            continue
+        alias, default = field.alias or name, field.default
+        new, old = f"self.execution.{alias}", f"oldSelf.execution.{alias}"
+        if isinstance(default, int | str):  # the API server fills it in where execution is there
+            usual = f"'{default}'" if isinstance(default, str) else str(default)
+            now = f"(has(self.execution) ? {new} : {usual})"
+            before = f"(has(oldSelf.execution) ? {old} : {usual})"
+            rule = f"{now} == {before}"
+        else:
+            now = f"(has(self.execution) && has({new}))"
+            before = f"(has(oldSelf.execution) && has({old}))"
+            rule = f"{now} ? {before} && {new} == {old} : !{before}"
+        found.append(Rule(rule, f"execution.{alias} can't be changed; make a new MigrationJob"))
+    return tuple(found)
+
 
 ALWAYS_THERE = (
     "dataSetRef", "target", "verify", "progressDeadlineSeconds", "requireApproval",
@@ -158,6 +184,7 @@ ALWAYS_THERE = (
 _MIGRATION_JOB: dict[str, tuple[Rule, ...]] = {
     "spec": (
         *(_unchanged(field) for field in _IMMUTABLE_JOB_FIELDS),
+        *_execution_unchanged(),
         Rule(
             "!has(oldSelf.cancel) || !oldSelf.cancel || (has(self.cancel) && self.cancel)",
             "cancel can't be taken back; make a new MigrationJob",

@@ -223,6 +223,10 @@ class JobTask(Task):
     verify: VerifyMethod = VerifyMethod.CHECKSUM
     parallelism: int = 4
     bandwidth_bytes_per_second: int | None = None
+    total_bytes_per_second: int | None = None
+    """Of all jobs together."""
+    requests_per_second: float | None = None
+    """To each endpoint, of all jobs together."""
     tier_roots: tuple[str, ...] = ()
     """Roots of the source's file tiers, so that links into them are followed."""
     restore_tier: RestoreTier = RestoreTier.NEVER

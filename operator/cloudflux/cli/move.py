@@ -73,7 +73,12 @@ def move(
     parallelism: Annotated[
         int, typer.Option(min=1, max=256, help="Objects at a time.")
     ] = PARALLELISM,
-    bandwidth: Annotated[int | None, typer.Option(min=1, help="Bytes per second at most.")] = None,
+    bandwidth: Annotated[
+        int | None, typer.Option("--bandwidth", "--bwlimit", min=1, help="Bytes a second at most.")
+    ] = None,
+    requests_per_second: Annotated[
+        float | None, typer.Option(min=0.1, help="Requests a second at most, to each endpoint.")
+    ] = None,
     proof: Annotated[
         VerifyMethod, typer.Option(help="Checksum: the server's own; Bytes: read back; Size.")
     ] = VerifyMethod.CHECKSUM,
@@ -106,6 +111,7 @@ def move(
             ),
             "parallelism": parallelism,
             "bandwidth_bytes_per_second": bandwidth,
+            "requests_per_second": requests_per_second,
             "verify": proof,
             **options(restore, restore_days),
         }

@@ -47,6 +47,9 @@ def settier(
         bool, typer.Option(help="Nothing writes there meanwhile: no warning for weak servers.")
     ] = False,
     parallelism: Annotated[int, typer.Option(min=1, max=256, help="At a time.")] = PARALLELISM,
+    requests_per_second: Annotated[
+        float | None, typer.Option(min=0.1, help="Requests a second at most.")
+    ] = None,
     restore: Annotated[RestoreTier, typer.Option(help=RESTORE_HELP)] = RestoreTier.NEVER,
     restore_days: Annotated[
         int | None, typer.Option(min=1, max=365, help="How long restored copies live.")
@@ -72,6 +75,7 @@ def settier(
             "source": ref,
             "target": ref,
             "parallelism": parallelism,
+            "requests_per_second": requests_per_second,
             "writers": Writers.QUIESCED if quiesced else Writers.ACTIVE,
             **options(restore, restore_days),
             **_tier_fields(ref, tier),

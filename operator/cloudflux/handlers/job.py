@@ -16,6 +16,7 @@ from cloudflux.handlers.admission import (
     in_line,
     sweeping,
 )
+from cloudflux.handlers.bandwidth import tell_bandwidth, write_bandwidth
 from cloudflux.handlers.claims import claim, data_set_of, release_claim, switch, write_map
 from cloudflux.handlers.hearing import refresh, wake_line
 from cloudflux.handlers.job_facts import gather, target_in_use
@@ -41,6 +42,7 @@ async def reconcile(runtime: Runtime, key: Key) -> float | None:
     held = runtime.held.get(job.uid)
     if held is not None:
         job = replace(job, status=held.status, visited=True)
+    await tell_bandwidth(runtime, job)
     facts = await gather(runtime, job, runtime.clock())
     decision = decide(facts)
     if held is None and (seconds := may_wait_seconds(decision)) and decision.status is not None:
@@ -148,6 +150,8 @@ async def _start(runtime: Runtime, job: Job, operation: str, step: str) -> None:
     writers = data_set.spec.writers if data_set else Writers.ACTIVE
     if step in (machine.COPY, machine.SWITCH):
         await asyncio.to_thread(_pin, runtime, job, pin, writers, step)
+    if (runtime.settings.state_dir / "jobs" / job.uid / "limits.json").exists():
+        await asyncio.to_thread(write_bandwidth, runtime, job)  # it may be older than the spec
     base = requests.job_task(runtime, job, pin, source, target, writers)
     request = requests.request_of(step, base, job.spec, job.status, runtime, runtime.clock())
     # nothing waits from here on: a retirement and a move to its source exclude each other

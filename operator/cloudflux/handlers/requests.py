@@ -83,6 +83,8 @@ def job_task(
         verify=spec.verify,
         parallelism=spec.execution.parallelism,
         bandwidth_bytes_per_second=spec.execution.bandwidth_bytes_per_second,
+        total_bytes_per_second=runtime.settings.bandwidth_bytes_per_second,
+        requests_per_second=runtime.settings.requests_per_second,
         restore_tier=spec.restore.tier,
         restore_days=spec.restore.days,
     )

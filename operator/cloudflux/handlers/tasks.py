@@ -22,6 +22,9 @@ class Entry:
     handle: TaskHandle
     started: float = field(default_factory=time.monotonic)
     first_bytes: int | None = None
+    told: bool = False
+    """Its bandwidth was changed since it started, to `bandwidth`."""
+    bandwidth: int | None = None
 
     @property
     def ended(self) -> bool:

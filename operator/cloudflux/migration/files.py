@@ -21,6 +21,8 @@ class JobFiles:
         self.plan_list = self.directory / "plan.jsonl"
         self.checkpoint = self.directory / "checkpoint.jsonl"
         self.manifest = self.directory / "manifest.jsonl"
+        self.limits = self.directory / "limits.json"
+        """The bandwidth that the job has now, where it was changed while it ran."""
         self.settled = self.directory / "settled.tsv"
         """What a finished move left, for telling quickly that nothing changed."""
         self.restores = self.directory / "restores.jsonl"

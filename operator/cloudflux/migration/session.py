@@ -1,20 +1,23 @@
 """One call of a mover operation: the request, the context, the opened stores and the files."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from cloudflux.api.tasks import JobTask, StoreRef
 from cloudflux.children.context import Context
-from cloudflux.migration.files import JobFiles
+from cloudflux.migration.files import JobFiles, read_json
 from cloudflux.migration.memory import Memory
 from cloudflux.migration.proof import Origin
 from cloudflux.storage.interface import Store
+from cloudflux.storage.limits import SHARED, TokenBucket
 
 WAIT_SLICE_SECONDS = 0.2
+HEAR_SECONDS = 1.0
+PIECE_SECONDS = 0.5
 
 
 class Opener(Protocol):
@@ -36,6 +39,7 @@ class Session:
     files: JobFiles
     limiter: "Limiter"
     monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
     memory: Memory = field(default_factory=Memory)
     origin: Origin = field(init=False)
 
@@ -47,7 +51,7 @@ class Session:
         until = self.monotonic() + seconds
         while (left := until - self.monotonic()) > 0:
             self.context.check()
-            time.sleep(min(left, WAIT_SLICE_SECONDS))
+            self.sleep(min(left, WAIT_SLICE_SECONDS))
         self.context.check()
 
 
@@ -66,7 +70,12 @@ def open_session(request: JobTask, context: Context, opener: Opener) -> Iterator
     target = source if in_place(request) else opener(request.target)
     files = JobFiles(context.state_dir, request.job_uid)
     try:
-        yield Session(context, source, target, files, Limiter(request.bandwidth_bytes_per_second))
+        SHARED.configure(
+            bytes_per_second=request.total_bytes_per_second,
+            requests_per_second=request.requests_per_second,
+        )
+        limiter = Limiter(request.bandwidth_bytes_per_second, changes=files.limits)
+        yield Session(context, source, target, files, limiter)
     finally:
         source.close()
         if target is not source:
@@ -74,18 +83,39 @@ def open_session(request: JobTask, context: Context, opener: Opener) -> Iterator
 
 
 class Limiter:
-    """Shares a bandwidth between threads; None means no limit."""
+    """The bandwidth of one job and of all jobs together; its own may be changed while it runs.
 
-    def __init__(self, bytes_per_second: int | None) -> None:
-        self._rate = bytes_per_second
-        self._free_at = time.monotonic()
-        self._lock = threading.Lock()
+    Whoever changes it writes the job's `limits.json`, which is looked at once a second.
+    """
+
+    def __init__(
+        self,
+        bytes_per_second: float | None,
+        *,
+        changes: Path | None = None,
+        shared: TokenBucket | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._own = TokenBucket(bytes_per_second, clock=clock)
+        self._shared = SHARED.bytes if shared is None else shared
+        self._changes, self._clock = changes, clock
+        self._look_at = clock()
+
+    def piece(self, size_bytes: int) -> int:
+        """So many of these bytes are booked at a time."""
+        rates = [rate for rate in (self._own.rate, self._shared.rate) if rate is not None]
+        return min(size_bytes, max(1, int(min(rates) * PIECE_SECONDS))) if rates else size_bytes
 
     def delay_seconds(self, size_bytes: int) -> float:
         """Book so many bytes, and say how long to wait for them."""
-        if self._rate is None:
-            return 0.0
-        with self._lock:
-            now = time.monotonic()
-            self._free_at = max(self._free_at, now) + size_bytes / self._rate
-            return self._free_at - now
+        self._hear()
+        return max(self._own.book(size_bytes), self._shared.book(size_bytes))
+
+    def _hear(self) -> None:
+        now = self._clock()
+        if self._changes is None or now < self._look_at:
+            return
+        self._look_at = now + HEAR_SECONDS
+        told = read_json(self._changes)
+        if told is not None:
+            self._own.set_rate(told["bytes_per_second"])

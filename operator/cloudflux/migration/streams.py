@@ -41,9 +41,13 @@ class CountingStream:
 
 def keep_to_bandwidth(session: Session, size_bytes: int) -> None:
     """Wait as long as so many bytes may take."""
-    delay_seconds = session.limiter.delay_seconds(size_bytes)
-    if delay_seconds > 0:
-        session.wait(delay_seconds)
+    left = size_bytes
+    while left > 0:
+        piece = session.limiter.piece(left)  # small enough that a new bandwidth counts soon
+        delay_seconds = session.limiter.delay_seconds(piece)
+        if delay_seconds > 0:
+            session.wait(delay_seconds)
+        left -= piece
 
 
 def read_digests(

@@ -14,6 +14,7 @@ from azure.storage.blob import BlobServiceClient
 from cloudflux import __version__
 from cloudflux.api.tasks import AzureCredentials, StoreRef
 from cloudflux.errors import ConfigurationError
+from cloudflux.storage.limits import SHARED
 from cloudflux.storage.pooling import adapter
 from cloudflux.storage.retry import Retrier
 
@@ -87,7 +88,7 @@ def _client(
         max_single_get_size=READ_AHEAD_BYTES,
         max_chunk_get_size=READ_AHEAD_BYTES,
     )
-    return client, Retrier()
+    return client, Retrier(pace=SHARED.requests_to(endpoint))
 
 
 def split_uri(uri: str) -> tuple[str, str]:

@@ -20,6 +20,7 @@ from google.oauth2 import service_account
 from cloudflux import __version__
 from cloudflux.api.tasks import GcsCredentials, StoreRef
 from cloudflux.errors import ConfigurationError
+from cloudflux.storage.limits import SHARED
 from cloudflux.storage.pooling import adapter
 from cloudflux.storage.retry import Retrier
 
@@ -117,7 +118,7 @@ def _connection(endpoint: str, key: str | None, public_only: bool) -> Connection
         client_info=ClientInfo(user_agent=USER_AGENT),
         client_options={"api_endpoint": endpoint},
     )
-    return Connection(session, client, endpoint, Retrier())
+    return Connection(session, client, endpoint, Retrier(pace=SHARED.requests_to(endpoint)))
 
 
 def _from_key_file(key: str) -> Any:

@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from cloudflux.errors import StorageError, Throttled
+from cloudflux.storage.limits import TokenBucket
 
 T = TypeVar("T")
 
@@ -50,9 +51,12 @@ class Retrier:
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], object] = time.sleep,
         chance: Callable[[], float] = random.random,
+        pace: TokenBucket | None = None,
     ) -> None:
+        """`pace` is taken from by every request, those that are repeated too."""
         self._backoff = backoff or Backoff()
         self._clock, self._wait, self._chance = clock, wait, chance
+        self._pace = pace
         self._lock = threading.Lock()
         self._open_at = clock()
 
@@ -60,7 +64,7 @@ class Retrier:
         """Send a request, again after errors that are `retryable`; raises the last one."""
         failed = 0
         while True:
-            self._hold()
+            self.hold()
             try:
                 return request()
             except StorageError as error:
@@ -74,15 +78,19 @@ class Retrier:
                 else:
                     self._wait(delay)
 
-    def _close_for(self, seconds: float) -> None:
-        with self._lock:
-            self._open_at = max(self._open_at, self._clock() + seconds)
-
-    def _hold(self) -> None:
+    def hold(self) -> None:
+        """Wait until a request may be sent: for the pace, and while the server wants a pause."""
         with self._lock:
             seconds = self._open_at - self._clock()
         if seconds > 0:
             self._wait(seconds)
+        # booked only then: else all who wait for the pause to end would go at once after it
+        if self._pace is not None and (seconds := self._pace.book(1)) > 0:
+            self._wait(seconds)
+
+    def _close_for(self, seconds: float) -> None:
+        with self._lock:
+            self._open_at = max(self._open_at, self._clock() + seconds)
 
 
 def retry_after_seconds(value: str | None, now: float | None = None) -> float | None:

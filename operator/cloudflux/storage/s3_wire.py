@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 from cloudflux.errors import CredentialsInvalid, StorageError
 from cloudflux.storage.http_client import Pool, Response, TransportError
+from cloudflux.storage.limits import SHARED
 from cloudflux.storage.retry import Retrier, retry_after_seconds
 from cloudflux.storage.s3_errors import error_of, transport_error
 from cloudflux.storage.s3_sign import (
@@ -61,7 +62,7 @@ class Wire:
         self._virtual = _AMAZON.search(parts.hostname or "") is not None
         self._keys, self._user_agent, self._ca_file = keys, user_agent, ca_file
         self._public_only = public_only
-        self._retrier = retrier or Retrier()
+        self._retrier = retrier or Retrier(pace=SHARED.requests_to(endpoint))
         self._pools: dict[str, Pool] = {}
         self._signers: dict[str, Signer] = {}
         self._regions: dict[str, str] = {}
@@ -126,7 +127,10 @@ class Wire:
             refused.retry_after_seconds = wished
             raise refused
 
-        return self._retrier.run(once) if repeat else once()
+        if repeat:
+            return self._retrier.run(once)
+        self._retrier.hold()
+        return once()
 
     def close(self) -> None:
         """Drop kept connections."""

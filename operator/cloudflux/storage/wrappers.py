@@ -1,44 +1,14 @@
-"""Stores around stores: a limit of bandwidth, and faults for tests."""
+"""Stores around stores: they pass calls on, or fail as storage does, for tests."""
 
 import io
 import random
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
 from cloudflux.errors import Throttled, Unavailable
 from cloudflux.storage.interface import Capabilities, ObjectInfo, Store, Unreadable, Written
-
-LIMIT_CHUNK_BYTES = 256 << 10
-
-
-class Bandwidth:
-    """Bytes per second, shared by all streams of a job; thread-safe."""
-
-    def __init__(
-        self,
-        bytes_per_second: int,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        wait: Callable[[float], object] = time.sleep,
-    ) -> None:
-        """`wait` takes seconds; a caller passes one that also ends when the work is cancelled."""
-        self._rate, self._clock, self._wait = bytes_per_second, clock, wait
-        self._lock = threading.Lock()
-        self._free_at = clock()
-
-    def take(self, size_bytes: int) -> None:
-        """Wait until so many bytes more may have passed."""
-        with self._lock:
-            now = self._clock()
-            # A pause is not saved up: after it, the rate starts anew.
-            start = max(self._free_at, now)
-            self._free_at = start + size_bytes / self._rate
-            delay = start - now
-        if delay > 0:
-            self._wait(delay)
 
 
 class Wrapper:
@@ -122,19 +92,6 @@ class Wrapper:
         self.inner.close()
 
 
-class LimitedStore(Wrapper):
-    """Reads no faster than the bandwidth; wrap the source of a copy, so that bytes count once."""
-
-    def __init__(self, inner: Store, bandwidth: Bandwidth) -> None:
-        super().__init__(inner)
-        self._bandwidth = bandwidth
-
-    def open(self, key: str, *, if_version: str | None = None) -> BinaryIO:
-        """See the contract."""
-        stream = self.inner.open(key, if_version=if_version)
-        return cast("BinaryIO", _LimitedStream(stream, self._bandwidth))
-
-
 class _Stream(io.RawIOBase):
     """A stream over another one, which it closes."""
 
@@ -147,19 +104,6 @@ class _Stream(io.RawIOBase):
     def close(self) -> None:
         self._inner.close()
         super().close()
-
-
-class _LimitedStream(_Stream):
-    def __init__(self, inner: BinaryIO, bandwidth: Bandwidth) -> None:
-        super().__init__(inner)
-        self._bandwidth = bandwidth
-
-    def read(self, size: int = -1, /) -> bytes:
-        if size < 0:
-            return b"".join(iter(lambda: self.read(LIMIT_CHUNK_BYTES), b""))
-        data = self._inner.read(min(size, LIMIT_CHUNK_BYTES))
-        self._bandwidth.take(len(data))
-        return data
 
 
 @dataclass(frozen=True, slots=True)

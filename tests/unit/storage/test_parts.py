@@ -24,7 +24,7 @@ from cloudflux.storage.keys import decode_key, encode_key
 from cloudflux.storage.memory import MemoryStore
 from cloudflux.storage.registry import open_store
 from cloudflux.storage.s3_errors import translated
-from cloudflux.storage.wrappers import Bandwidth, Faults, FaultyStore, LimitedStore
+from cloudflux.storage.wrappers import Faults, FaultyStore
 
 
 @given(st.binary())
@@ -111,28 +111,6 @@ def test_digests_of_parts_prove_nothing() -> None:
     assert s3_attributes.checksums_of(whole) == {"crc32": "cbf43926"}
     composite = {**whole, "x-amz-checksum-type": "COMPOSITE"}
     assert s3_attributes.checksums_of(composite) == {}
-
-
-def test_bandwidth_is_shared_and_not_saved_up() -> None:
-    now, waits = [0.0], []
-
-    def wait(seconds: float) -> None:
-        waits.append(seconds)
-        now[0] += seconds
-
-    bandwidth = Bandwidth(100, clock=lambda: now[0], wait=wait)
-    store = MemoryStore()
-    store.put("k", io.BytesIO(bytes(200)), 200)
-    limited = LimitedStore(store, bandwidth)
-    for _ in range(3):
-        with limited.open("k") as stream:
-            assert len(stream.read()) == 200
-    assert now[0] == pytest.approx(6.0)
-    now[0] += 1000
-    waits.clear()
-    bandwidth.take(200)
-    bandwidth.take(200)
-    assert waits == [pytest.approx(2.0)]
 
 
 def outcomes(seed: int) -> list[str]:
