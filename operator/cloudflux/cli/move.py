@@ -127,9 +127,7 @@ def move(
             _print_plan(plan_of(job, home), as_json=as_json)
             return
         with alone(home / "jobs" / uid), progress_on(sys.stderr) as shown:
-            outcome = run(
-                job, home, shown, delete_source=delete_source, wait=wait, durable=durable
-            )
+            outcome = run(job, home, shown, delete_source=delete_source, wait=wait, durable=durable)
     except CloudFluxError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(FAILED) from error
