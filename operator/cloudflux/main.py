@@ -66,9 +66,9 @@ async def _wait_and_lead(
         least_token=read_fence(settings.state_dir) + 1,
     )
     probe.waiting_for = lambda: f"leader {lease.holder}".rstrip()
-    if await _unless(stop, lease.acquire()) is None:
-        return
     try:
+        if await _unless(stop, lease.acquire()) is None:
+            return
         await _lead(settings, kube, lease, mismatches, probe, stop)
     finally:
         await lease.release()

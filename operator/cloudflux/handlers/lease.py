@@ -5,7 +5,7 @@ import datetime as dt
 import os
 import socket
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,6 +18,7 @@ from cloudflux.handlers.kube import LEASES, Conflict, Kube, KubeError, NotFound
 SAY_SECONDS = 10.0
 POLL_SECONDS = 1.0
 RETRY_SECONDS = 0.5
+ANSWER_SECONDS = 5.0
 LOST_EXIT_CODE = 3
 
 
@@ -100,7 +101,10 @@ class Lease:
         return asyncio.get_running_loop().time() - self._renewed_at
 
     async def acquire(self) -> int:
-        """Wait until the Lease is ours and return the fencing token. Says for whom it waits."""
+        """Wait until the Lease is ours and return the fencing token. Says for whom it waits.
+
+        Cancelled, it may be ours all the same: `release` gives it up then, too.
+        """
         loop = asyncio.get_running_loop()
         seen: tuple[str, str] | None = None
         seen_at = next_say = loop.time()
@@ -117,7 +121,7 @@ class Lease:
                 left_seconds = promised - (loop.time() - seen_at)
                 if self._free(record[0]) or left_seconds <= 0:
                     sent_at = loop.time()
-                    await self._take(lease)
+                    await _to_its_end(self._take(lease))
                     self._renewed_at = sent_at
                     self._log.info("lease acquired", fencing_token=self.token)
                     return self.token
@@ -234,6 +238,17 @@ class Lease:
         self._lease = None
         self._log.error("lease lost; this operator ends", why=why, fencing_token=self.token)
         self._on_lost(why)
+
+
+async def _to_its_end(writing: Coroutine[Any, Any, None]) -> None:
+    """Wait for a write; when cancelled, wait for its answer all the same, for it may be done."""
+    task = asyncio.ensure_future(writing)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task}, timeout=ANSWER_SECONDS)
+        task.cancel()
+        raise
 
 
 def _end_process(_why: str) -> NoReturn:
