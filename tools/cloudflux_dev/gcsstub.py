@@ -58,6 +58,8 @@ class GcsStub:
 
     endpoint: str = ""
     buckets: dict[str, dict[str, StubObject]] = field(default_factory=dict)
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Of buckets that have some: versioning, retentionPolicy and the like."""
     sessions: dict[str, Session] = field(default_factory=dict)
     rewrites: dict[str, int] = field(default_factory=dict)
     requests_per_rewrite: int = 1
@@ -223,6 +225,8 @@ class _Handler(BaseHTTPRequestHandler):
             stub.buckets.setdefault(json.loads(body)["name"], {})
             return _json(json.loads(body))
         bucket = rest[0]
+        if len(rest) == 1:
+            return _json({"name": bucket, **stub.settings.get(bucket, {})})
         if kind == "upload":
             return self._upload(bucket, query, body)
         if len(rest) == 2:

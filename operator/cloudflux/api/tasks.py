@@ -241,6 +241,8 @@ class PlanRequest(JobTask):
     prefix: str | None = None
     min_size_bytes: int | None = None
     idle_days: int | None = None
+    deletes_source: bool = False
+    """The source is deleted in the end: its bucket must let us."""
     price_overlay: dict[str, object] | None = None
     now: dt.datetime
 

@@ -4,7 +4,12 @@ import datetime as dt
 from decimal import Decimal
 
 from cloudflux.api.dataset import Writers
-from cloudflux.api.migrationjob import JobPin, MigrationJobSpec, MigrationJobStatus
+from cloudflux.api.migrationjob import (
+    JobPin,
+    MigrationJobSpec,
+    MigrationJobStatus,
+    RetentionPolicy,
+)
 from cloudflux.api.tasks import (
     CopyRequest,
     CopyResult,
@@ -104,7 +109,11 @@ def request_of(
     match step:
         case "Plan":
             return PlanRequest(
-                **common, price_overlay=runtime.price_overlay, now=now, **_selection(spec)
+                **common,
+                price_overlay=runtime.price_overlay,
+                now=now,
+                deletes_source=spec.source_retention.policy is RetentionPolicy.DELETE,
+                **_selection(spec),
             )
         case "Restore":
             return RestoreRequest(

@@ -5,16 +5,23 @@ import hashlib
 from collections.abc import Iterator, Mapping
 
 from cloudflux.api.tasks import PlanRequest, PlanResult, RestoreQuote
-from cloudflux.brain.money import money_text
+from cloudflux.brain.money import money_text, with_currency
 from cloudflux.brain.plan import MovePrice
+from cloudflux.brain.price_table import DAYS_PER_MONTH
 from cloudflux.migration.files import (
     AtomicLines,
     dump,
     write_json,
 )
 from cloudflux.migration.mapping import class_at_target, key_prefix
+from cloudflux.migration.plan_bucket import (
+    facts_of,
+    noncurrent_rent,
+    problems_of_buckets,
+    warnings_of_buckets,
+)
 from cloudflux.migration.plan_findings import Findings, problems_of, warnings_of
-from cloudflux.migration.plan_price import duration_seconds, price_of, with_fee
+from cloudflux.migration.plan_price import duration_seconds, price_of, with_fee, with_rent
 from cloudflux.migration.plan_restore import (
     ArchivedObjects,
     problems_of_restore,
@@ -46,11 +53,19 @@ def make_plan(session: Session, request: PlanRequest, reads: Reads) -> PlanResul
                 findings.note("unsafe", f"{printable(key)} {why}")
         list_digest = lines.digest
     session.context.stop_point("plan.listed")
-    stuck = problems_of_restore(archived, request)
+    facts = facts_of(session.source)
+    stuck = (*problems_of_restore(archived, request), *problems_of_buckets(session, request, facts))
     blocked = [*stuck, *problems_of(session, request, findings, selector)]
     price = price_of(session, request, findings)
+    rent = noncurrent_rent(session, request, findings, facts)
+    if facts.versioned:
+        price = with_rent(price, rent)
+    elif rent:
+        price = with_fee(price, rent * facts.kept_days / DAYS_PER_MONTH)
     seconds = duration_seconds(request, findings)
     restore, warnings = None, warnings_of(request, findings, selector)
+    told = with_currency(rent, price.currency)
+    warnings += warnings_of_buckets(session, request, findings, facts, told)
     if archived.classes and not stuck:
         restore, beyond = quote_of(
             session, request, archived.classes, archived.sizes,
@@ -106,6 +121,8 @@ def _list(
             continue
         must_be_restored = archived.take(info)
         idle = (request.now - info.last_modified) / dt.timedelta(days=1)
+        if (info.multipart_parts or 0) > 1:
+            findings.counts["parts"] = findings.counts.get("parts", 0) + 1
         findings.sizes.append(info.size_bytes)
         findings.days.append(max(0.0, idle))
         findings.reads.append(selector.reads_30d(info.key))

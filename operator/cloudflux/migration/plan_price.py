@@ -75,6 +75,16 @@ def with_fee(price: MovePrice, fee: float) -> MovePrice:
     )
 
 
+def with_rent(price: MovePrice, rent: float) -> MovePrice:
+    """Return the price with a rent that goes on every month, and lessens what is saved."""
+    savings = float(price.savings_per_month) - rent
+    return replace(
+        price,
+        savings_per_month=money(savings),
+        payback_days=payback_days(float(price.one_off_cost), savings),
+    )
+
+
 def duration_seconds(request: PlanRequest, findings: Findings) -> int:
     """Estimate the time of a move in seconds, from assumed rates and its bandwidth limit."""
     rate = min(

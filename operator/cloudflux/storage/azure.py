@@ -9,10 +9,11 @@ from azure.storage.blob import BlobClient, BlobServiceClient
 from cloudflux.api.tasks import StoreRef
 from cloudflux.errors import NotSupported, ObjectNotFound, PreconditionFailed
 from cloudflux.storage import azure_attributes as attributes
-from cloudflux.storage import azure_tiers, azure_upload
+from cloudflux.storage import azure_config, azure_tiers, azure_upload
 from cloudflux.storage.azure_client import client_for, split_uri
 from cloudflux.storage.azure_errors import Requests
 from cloudflux.storage.azure_stream import BlobStream
+from cloudflux.storage.bucket_facts import BucketFacts
 from cloudflux.storage.digests import compare
 from cloudflux.storage.interface import (
     CONTROL_PREFIX,
@@ -170,6 +171,13 @@ class AzureStore:
         azure_tiers.set_tier(self._requests, self._blob(key), before, target)
         after = self.head(key)
         return azure_tiers.require_changed(before, after, target)
+
+    def bucket_facts(self) -> BucketFacts:
+        """What the container does with what is written and deleted in it."""
+        load = self._container.get_container_properties
+        return azure_config.bucket_facts(
+            lambda: self._requests.send("Get Container Properties", "", load)
+        )
 
     def archives_unseen(self) -> bool:
         """A listing tells the tier of each blob."""

@@ -90,6 +90,7 @@ _ADVICE: dict[type[StorageError], str] = {
 }
 _RIGHTS = {
     "List Blobs": "list",
+    "Get Container Properties": "read (of the container)",
     "Get Blob": "read",
     "Get Blob Properties": "read",
     "Get Blob Tags": "tags",

@@ -7,7 +7,8 @@ from typing import Any, BinaryIO, cast
 from cloudflux.api.tasks import StoreRef
 from cloudflux.errors import NotSupported, ObjectNotFound, PreconditionFailed
 from cloudflux.storage import gcs_attributes as attributes
-from cloudflux.storage import gcs_rewrite
+from cloudflux.storage import gcs_config, gcs_rewrite
+from cloudflux.storage.bucket_facts import BucketFacts
 from cloudflux.storage.digests import compare
 from cloudflux.storage.gcs_client import TIMEOUTS_SECONDS, Connection, Connector, split_uri
 from cloudflux.storage.gcs_errors import Body, Requests
@@ -173,6 +174,21 @@ class GcsStore:
     def enforces_copy_conditions(self, key: str) -> tuple[bool, bool]:
         """Measure, with a scratch object, whether a rewrite's (source, target) conditions count."""
         return gcs_rewrite.measure_conditions(self._requests, self._remote, self._load(key), key)
+
+    def bucket_facts(self) -> BucketFacts:
+        """What the bucket does with what is written and deleted in it."""
+        bucket = self._remote.client.bucket(self._bucket_name)
+
+        def load() -> Any:
+            self._requests.send(
+                self._remote.retrier,
+                "buckets.get",
+                "",
+                lambda: bucket.reload(timeout=TIMEOUTS_SECONDS, retry=None),
+            )
+            return bucket
+
+        return gcs_config.bucket_facts(load)
 
     def uploads(self, prefix: str = "") -> Iterator[tuple[str, str]]:  # noqa: ARG002
         """Nothing: unfinished uploads are invisible, free, and forgotten after a week."""

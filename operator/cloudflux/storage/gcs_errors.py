@@ -67,6 +67,7 @@ _ADVICE: dict[type[StorageError], str] = {
     QuotaExceeded: "a quota of the project is used up; raise it",
 }
 _RIGHTS = {
+    "buckets.get": "storage.buckets.get",
     "objects.list": "storage.objects.list",
     "objects.get": "storage.objects.get",
     "objects.insert": "storage.objects.create and storage.objects.delete",

@@ -7,8 +7,9 @@ from typing import BinaryIO
 from cloudflux.api.tasks import StoreRef
 from cloudflux.errors import NotSupported, PreconditionFailed, Unavailable
 from cloudflux.storage import s3_attributes as attributes
-from cloudflux.storage import s3_classes, s3_multipart, s3_restore
+from cloudflux.storage import s3_classes, s3_config, s3_multipart, s3_restore
 from cloudflux.storage import s3_uploads as uploads
+from cloudflux.storage.bucket_facts import BucketFacts
 from cloudflux.storage.interface import (
     CONTROL_PREFIX,
     Brief,
@@ -262,6 +263,10 @@ class S3Store:
     def enforces_copy_conditions(self, key: str) -> tuple[bool, bool]:
         """Measure, with a scratch object, whether a copy's (source, target) conditions count."""
         return s3_classes.measure_conditions(self._bucket, self._bucket.name(key))
+
+    def bucket_facts(self) -> BucketFacts:
+        """What the bucket does with what is written and deleted in it."""
+        return s3_config.bucket_facts(self._bucket)
 
     def archives_unseen(self) -> bool:
         """Whether Intelligent-Tiering may archive objects here; no listing tells which."""

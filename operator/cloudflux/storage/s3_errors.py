@@ -41,6 +41,11 @@ ACTIONS = {
     "ListParts": "s3:ListMultipartUploadParts",
     "GetBucketLogging": "s3:GetBucketLogging",
     "RestoreObject": "s3:RestoreObject",
+    "GetBucketVersioning": "s3:GetBucketVersioning",
+    "GetObjectLockConfiguration": "s3:GetBucketObjectLockConfiguration",
+    "GetBucketReplication": "s3:GetReplicationConfiguration",
+    "GetBucketNotificationConfiguration": "s3:GetBucketNotification",
+    "GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
     "ListBucketIntelligentTieringConfigurations": "s3:GetIntelligentTieringConfiguration",
 }
 """IAM action that each operation needs, to be named when access is denied."""
