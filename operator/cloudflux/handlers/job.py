@@ -22,7 +22,7 @@ from cloudflux.handlers.hearing import refresh, wake_line
 from cloudflux.handlers.job_facts import gather, target_in_use
 from cloudflux.handlers.kube import MIGRATION_JOBS, Conflict
 from cloudflux.handlers.resolve import in_place
-from cloudflux.handlers.resources import DATA_SET, JOB, POLICY, Job, parse
+from cloudflux.handlers.resources import DATA_SET, POLICY, Job
 from cloudflux.handlers.retirement import source_in_use
 from cloudflux.handlers.runtime import Held, Runtime
 from cloudflux.handlers.shared_writes import may_wait_seconds
@@ -93,9 +93,8 @@ async def _carry_out(
         await _act(runtime, job, action, facts)
     written = job
     if decision.status is not None:
-        raw = await runtime.write_status(job, decision.status)
+        written = await runtime.write_status(job, decision.status)
         runtime.held.pop(job.uid, None)
-        written = parse(JOB, raw)
     if isinstance(facts.outcome, machine.Done | machine.Failed):
         runtime.tasks.forget(job.uid)
     for action in decision.after:

@@ -3,6 +3,8 @@
 import asyncio
 import os.path
 import socket
+import time
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -18,7 +20,13 @@ _CLUSTER_SUFFIXES = (".svc", ".cluster.local", ".internal")
 def file_roots(settings: Settings, namespace: str) -> tuple[str, ...]:
     """Directories that file:// may touch from this namespace, resolved."""
     granted = (*settings.file_roots.get(namespace, ()), *settings.file_roots.get("*", ()))
-    return tuple(os.path.realpath(root) for root in granted)
+    return _resolved(granted, int(time.monotonic()))
+
+
+@lru_cache(maxsize=64)
+def _resolved(roots: tuple[str, ...], _second: int) -> tuple[str, ...]:
+    """Real paths of what an administrator granted; remembered for a second, asked for often."""
+    return tuple(os.path.realpath(root) for root in roots)
 
 
 def check_file(uri: str, roots: tuple[str, ...], namespace: str) -> None:

@@ -29,7 +29,7 @@ from cloudflux.handlers.finding import Trail
 from cloudflux.handlers.kube import OURS, SECRETS, Forbidden, Kube, NotFound
 from cloudflux.handlers.locations import check_location, is_allowed, store_ref
 from cloudflux.handlers.queue import WorkQueue
-from cloudflux.handlers.resources import DATA_SET, JOB, Clock, Raw, Resource, dump, parse
+from cloudflux.handlers.resources import DATA_SET, JOB, Clock, Resource, dump, parse
 from cloudflux.handlers.standing import Standing
 from cloudflux.handlers.tally import Tally
 from cloudflux.handlers.tasks import Key, Tasks
@@ -141,10 +141,12 @@ class Runtime:
     _places: dict[tuple[str, str | None], tuple[float, overlap.Place]] = field(default_factory=dict)
     tally: Tally = field(default_factory=Tally)
     """What happened since this process leads."""
+    _log: structlog.stdlib.BoundLogger = field(init=False)
     standing: Standing = field(init=False)
     """Who stands where: jobs by data set, place and turn, data sets by place."""
 
     def __post_init__(self) -> None:
+        self._log = structlog.get_logger("cloudflux").bind()
         self.standing = Standing(self.find)
         self.cache.listen(self.standing.hear)
         self.cache.listen(self.tally.hear)
@@ -184,13 +186,19 @@ class Runtime:
             known = self._places[uri, endpoint] = (now, overlap.place(uri, endpoint))
         return known[1]
 
-    async def write_status(self, resource: Resource[Any, Any], status: BaseModel) -> Raw:
+    async def write_status(
+        self, resource: Resource[Any, Any], status: BaseModel
+    ) -> Resource[Any, Any]:
         """Replace the status by compare-and-swap. Raises Conflict when the object changed."""
         body = {**resource.raw, "status": dump(status)}
         written = await self.kube.replace_status(OURS[resource.kind], body)
         raw = self.cache.put(resource.kind, written)
         self.tell(resource.key)
-        return raw
+        found = self.find(resource.key)
+        # one that was deleted meanwhile is not in the cache
+        return (
+            found if found is not None and found.uid == resource.uid else parse(resource.kind, raw)
+        )
 
     def tell(self, key: Key) -> None:
         """Tell as events what the object's status says and was not told. Never raises."""
@@ -208,7 +216,7 @@ class Runtime:
 
     def event(self, resource: Resource[Any, Any], reason: str, message: str) -> None:
         """A Kubernetes event about the object; repeated ones are counted, not repeated."""
-        structlog.get_logger("cloudflux").info(
+        self._log.info(
             message, reason=reason, kind=resource.kind,
             namespace=resource.namespace, name=resource.name,
         )  # fmt: skip

@@ -53,8 +53,9 @@ def build_registry(runtime: Runtime) -> kopf.OperatorRegistry:
     for kind, resource in OURS.items():
 
         def hear(kind: str = kind) -> Callable[..., Any]:
-            async def heard(type: str | None, body: kopf.Body, **_: Any) -> None:
-                take_in(runtime, kind, type, dict(body))
+            async def heard(event: kopf.RawEvent, **_: Any) -> None:
+                # kopf's own view of the body resolves every field anew
+                take_in(runtime, kind, event["type"], dict(event["object"]))
 
             return heard
 
