@@ -1,12 +1,13 @@
 """Keeping the access store small: retention, compaction, and the files of both."""
 
+import contextlib
 import datetime as dt
 import shutil
 from pathlib import Path
 
 from deltalake import DeltaTable
 
-from cloudflux.access.deltalog import PLACES_TABLE
+from cloudflux.access.deltalog import PLACES_TABLE, newest_version
 from cloudflux.access.places import all_rows
 from cloudflux.access.tables import PLACES, open_table
 
@@ -39,18 +40,26 @@ def maintain(store: Path, counts: DeltaTable, now: dt.datetime) -> None:
     _tidy(counts)
     _tidy(open_table(store / PLACES_TABLE, PLACES))
     for path in _inventories(store):
-        inventory = DeltaTable(str(path))
-        newest = max(f.stat().st_mtime for f in (path / "_delta_log").iterdir())
-        if newest < (now - dt.timedelta(days)).timestamp():
+        if newest_version(path) is None:
+            continue  # its first listing is being written at this moment
+        if _changed_at(path) < (now - dt.timedelta(days)).timestamp():
             shutil.rmtree(path)
         else:
-            _tidy(inventory)
+            _tidy(DeltaTable(str(path)))
     (store / _MARKER).touch()
 
 
 def _inventories(store: Path) -> list[Path]:
     root = store / "inventory"
     return sorted(root.iterdir()) if root.exists() else []
+
+
+def _changed_at(table: Path) -> float:
+    newest = 0.0
+    for entry in (table / "_delta_log").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # a draft of a commit of somebody else
+            newest = max(newest, entry.stat().st_mtime)
+    return newest
 
 
 def _tidy(table: DeltaTable) -> None:

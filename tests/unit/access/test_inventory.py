@@ -86,3 +86,16 @@ def test_old_inventories_are_removed_with_their_data_set(tmp_path):
     assert store.inventory("ds").num_rows == 1
     store.maintain(now + dt.timedelta(401))
     assert store.inventory("ds").num_rows == 0
+
+
+def test_upkeep_lets_listings_be_written_meanwhile(tmp_path):
+    """Another thread is about to write a first inventory, and another one a further version."""
+    store, now = AccessStore(tmp_path), dt.datetime.now(dt.UTC)
+    store.write_inventory("known", iter(()), now=now)
+    inventories = store.path / "inventory"
+    (inventories / "new").mkdir()
+    draft = inventories / "known" / "_delta_log" / "_commit_1.json.tmp"
+    draft.symlink_to(tmp_path / "gone")
+    store.maintain(now)
+    assert (store.path / "maintained").exists()
+    assert (inventories / "new").exists()
