@@ -1,25 +1,30 @@
 # syntax=docker/dockerfile:1
-# One image for every command of cloudflux. The base is an argument: pin it by digest in
-# production, or name one of your own that has Python 3.11 or newer.
+# One image for every command of cloudflux. Both bases are arguments: pin them by digest in
+# production, or name your own with Python 3.11 or newer. Nothing of the builder remains but
+# /opt/cloudflux; its Python must be the one of the base.
 ARG BASE=docker.io/library/python:3.13-slim-bookworm
+# the full image has `strip`, which takes 30 MB of symbols out of libraries
+ARG BUILDER=docker.io/library/python:3.13-bookworm
 
-FROM ${BASE} AS build
-COPY requirements-runtime.lock requirements-bootstrap.lock /build/
-# -E keeps what the base says of Python's own paths; --copies makes the venv movable
+FROM ${BUILDER} AS build
+COPY requirements-runtime.lock /build/
+# the lock holds a hash of every file: what is not that file is not installed
 RUN python3 -m venv /opt/cloudflux \
- && /opt/cloudflux/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --only-binary :all: \
-      --require-hashes -r /build/requirements-runtime.lock \
- && /opt/cloudflux/bin/pip uninstall --yes --quiet pip setuptools \
- && find /opt/cloudflux -depth -type d \( -name tests -o -name test \) \
-      \( -path '*/pyarrow/*' -o -path '*/sklearn/*' -o -path '*/scipy/*' -o -path '*/numpy/*' \
-         -o -path '*/matplotlib/*' \) -exec rm -rf {} + \
- && rm -rf /opt/cloudflux/lib/python*/site-packages/pyarrow/include \
-           /opt/cloudflux/lib/python*/site-packages/numpy/_core/include
+ && /opt/cloudflux/bin/pip install --no-cache-dir --no-compile --disable-pip-version-check --no-deps \
+      --only-binary :all: --require-hashes -r /build/requirements-runtime.lock \
+ && /opt/cloudflux/bin/pip uninstall --yes --quiet pip setuptools
 COPY operator/cloudflux /opt/cloudflux/source/cloudflux
+COPY tools/image /build/image
+# used once, trimmed by what that used, and used again: a build that cut too much fails here
 RUN printf '#!/bin/sh\nexec /opt/cloudflux/bin/python -m cloudflux "$@"\n' > /opt/cloudflux/bin/cloudflux \
  && chmod 755 /opt/cloudflux/bin/cloudflux \
- && /opt/cloudflux/bin/python -c "import site, pathlib; pathlib.Path(site.getsitepackages()[0], 'cloudflux.pth').write_text('/opt/cloudflux/source\n')" \
- && { /opt/cloudflux/bin/python -m compileall -q -j 0 /opt/cloudflux || true; }  # templates of old syntax may not compile
+ && SITE="$(/opt/cloudflux/bin/python -c 'import site; print(site.getsitepackages()[0])')" \
+ && echo /opt/cloudflux/source > "$SITE/cloudflux.pth" \
+ && find /opt/cloudflux/source -name __pycache__ -prune -exec rm -rf {} + \
+ && /opt/cloudflux/bin/python -B /build/image/smoke.py --loaded /build/loaded \
+ && python3 -B /build/image/trim.py "$SITE" /build/loaded \
+ && /opt/cloudflux/bin/python -B /build/image/smoke.py \
+ && python3 -B /build/image/sbom.py "$SITE" > /opt/cloudflux/sbom.cdx.json
 
 FROM ${BASE}
 ARG VERSION=0.1.0

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -149,6 +149,70 @@ class ConsoleSettings(BaseModel):
     )
 
 
+WORKER_POD_FIELDS = frozenset({
+    "nodeSelector",
+    "tolerations",
+    "affinity",
+    "topologySpreadConstraints",
+    "priorityClassName",
+    "runtimeClassName",
+})  # fmt: skip
+"""What may be set on worker pods: where they run, never what or as whom."""
+
+
+class WorkerSettings(BaseModel):
+    """Worker pods: big moves as Indexed Jobs in the data set's namespace."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: bool = Field(
+        default=False, description="Whether the operator may make Jobs of worker pods."
+    )
+    image: str = Field(default="", description="Image of worker pods: the operator's own.")
+    image_pull_secrets: tuple[str, ...] = Field(
+        default=(), description="Names of Secrets to pull it with, in the data set's namespace."
+    )
+    service_account: str = Field(
+        default="cloudflux-mover",
+        description="ServiceAccount that pods run as; it must carry the label cloudflux.io/mover.",
+    )
+    max_pods: int = Field(default=32, ge=1, description="Pods of one job at most.")
+    auto_objects: int = Field(
+        default=200_000, ge=1, description="Auto: worker pods from so many objects on."
+    )
+    auto_bytes: int = Field(
+        default=1024**4, ge=1, description="Auto: worker pods from so many bytes on."
+    )
+    retries: int = Field(
+        default=6, ge=0, description="How often one worker may fail; evictions don't count."
+    )
+    ttl_seconds: int = Field(
+        default=3600, ge=0, description="A Job that nobody took back is removed so long after."
+    )
+    resources: dict[str, dict[str, str | int]] = Field(
+        default_factory=dict, description="Requests and limits of a worker pod (JSON)."
+    )
+    pod: dict[str, object] = Field(
+        default_factory=dict,
+        description=(
+            "Further fields of a worker pod's spec (JSON): nodeSelector, tolerations, affinity, "
+            "topologySpreadConstraints, priorityClassName, runtimeClassName."
+        ),
+    )
+    annotations: dict[str, str] = Field(
+        default_factory=dict, description="Annotations of worker pods (JSON)."
+    )
+
+    @field_validator("pod")
+    @classmethod
+    def _only_where(cls, value: dict[str, object]) -> dict[str, object]:
+        other = sorted(value.keys() - WORKER_POD_FIELDS)
+        if other:
+            allowed = ", ".join(sorted(WORKER_POD_FIELDS))
+            raise ValueError(f"{', '.join(other)} can't be set for worker pods; only {allowed}")
+        return value
+
+
 class Settings(BaseSettings):
     """Every setting has a unit in its name and a reason in its description."""
 
@@ -235,6 +299,8 @@ class Settings(BaseSettings):
     )
     console: ConsoleSettings = Field(
         default_factory=ConsoleSettings, description="The console: web pages and HTTP API."
+    workers: WorkerSettings = Field(
+        default_factory=WorkerSettings, description="Worker pods for big moves."
     )
     test_stop_at: str | None = Field(
         default=None, description="Fault injection: stop point (tests)."

@@ -28,6 +28,7 @@ from cloudflux.api.migrationjob_status import (
 __all__ = [
     "Budget",
     "Execution",
+    "ExecutionMode",
     "Failure",
     "JobPin",
     "MigrationJobSpec",
@@ -122,9 +123,31 @@ class Selection(Model):
     )
 
 
-class Execution(Model):
-    """How hard it works."""
+class ExecutionMode(StrEnum):
+    """Where the copying is done."""
 
+    AUTO = "Auto"
+    LOCAL = "Local"
+    JOB = "Job"
+
+
+class Execution(Model):
+    """How hard it works, and where."""
+
+    mode: ExecutionMode = Field(
+        default=ExecutionMode.AUTO,
+        description=(
+            "Where objects are copied. Local: in the operator. Job: by worker pods in this "
+            "namespace, as an Indexed Job. Auto: by worker pods when the plan is large and the "
+            "operator has them enabled. Changes in place are always the operator's."
+        ),
+    )
+    workers: int = Field(
+        default=4,
+        ge=1,
+        le=1000,
+        description="How many worker pods at most; each moves `parallelism` objects at a time.",
+    )
     parallelism: int = Field(
         default=4, ge=1, le=256, description="How many objects are moved at a time."
     )

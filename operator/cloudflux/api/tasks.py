@@ -323,6 +323,54 @@ class CopyResult(CopyProgress):
     failures: tuple[ObjectFailure, ...] = ()
 
 
+class ShareRequest(JobTask):
+    """mover.share: write the work list for worker pods beside the target."""
+
+    workers: int
+    """Pods at most."""
+    anew: bool = False
+    """Take in what was told, and share out what is left; else the run under way is returned."""
+
+
+class ShareResult(Task):
+    """One run of workers; `workers` is 0 where nothing is left to copy."""
+
+    run: str
+    shards: int
+    workers: int
+    objects: int
+    size_bytes: int
+    objects_before: int
+    bytes_before: int
+    """Copied before this run began."""
+    objects_total: int
+    bytes_total: int
+
+
+class GatherRequest(JobTask):
+    """mover.gather: how far the workers are, by what they told beside the target."""
+
+    run: str
+    workers: int
+    seen: tuple[int, ...]
+    """The newest part that was read of each worker; 0: none."""
+
+
+class GatherResult(Task):
+    """Sums of what workers claim, for showing; and why one gave up."""
+
+    seen: tuple[int, ...]
+    objects: int
+    size_bytes: int
+    error: "TaskError | None" = None
+
+
+class WorkerTask(JobTask):
+    """What a worker pod is told: the pinned job and its run, without credentials."""
+
+    run: str
+
+
 class VerifyRequest(JobTask):
     """mover.verify: prove every object and write the manifest."""
 

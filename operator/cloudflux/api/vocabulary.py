@@ -128,6 +128,13 @@ REASONS: dict[str, ReasonInfo] = {
     "AwaitingApproval": ReasonInfo("Set spec.approval to status.plan.hash to go on."),
     "Approved": ReasonInfo("The plan was approved."),
     "Queued": ReasonInfo("Waits for its turn."),
+    "WorkersStarted": ReasonInfo("Worker pods copy; the message names their Job."),
+    "WorkersFailed": ReasonInfo(
+        "Worker pods gave up; what they copied is kept, and what is left is shared anew.", True
+    ),
+    "MoverAccountMissing": ReasonInfo(
+        "The namespace has no ServiceAccount labelled for worker pods; the message says how.", True
+    ),
     "MovesStopped": ReasonInfo("The operator's settings stop all moves."),
     "DryRun": ReasonInfo("The operator's settings allow plans only."),
     "DataSetBusy": ReasonInfo("Another job works on the data set."),

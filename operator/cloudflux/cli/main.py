@@ -20,6 +20,7 @@ _COMMANDS = {
     "prices": "cloudflux.cli.prices:app",
     "collector": "cloudflux.cli.collector:collector",
     "console": "cloudflux.cli.console:console",
+    "worker": "cloudflux.cli.worker:worker",
     "simulate": "cloudflux.cli.simulate:simulate",
 }
 """Function, or typer application, of each command by `module:name`."""

@@ -2,12 +2,14 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 from cloudflux.api.dataset import Writers
 from cloudflux.api.migrationjob import JobPin, Phase
-from cloudflux.api.tasks import TaskError
+from cloudflux.api.tasks import CopyRequest, TaskError
+from cloudflux.children.supervisor import TaskHandle
 from cloudflux.errors import CloudFluxError
-from cloudflux.handlers import pins, requests
+from cloudflux.handlers import pins, requests, worker_pods
 from cloudflux.handlers.admission import (
     FINISHED,
     HOLDING,
@@ -27,6 +29,7 @@ from cloudflux.handlers.retirement import source_in_use
 from cloudflux.handlers.runtime import Held, Runtime
 from cloudflux.handlers.shared_writes import may_wait_seconds
 from cloudflux.handlers.tasks import Key
+from cloudflux.handlers.worker_jobs import copy_by_workers
 from cloudflux.migration import facts as machine
 from cloudflux.migration.machine import decide
 
@@ -160,7 +163,26 @@ async def _start(runtime: Runtime, job: Job, operation: str, step: str) -> None:
     if step == machine.SWEEP and target_in_use(runtime, job):
         runtime.queue.add(job.key)
         return
+    if isinstance(request, CopyRequest) and worker_pods.wanted(
+        job.spec, job.status, pin, runtime.settings.workers
+    ):
+        _start_workers(runtime, job, pin, request)
+        return
     runtime.tasks.start(job.uid, step, operation, request, job.key)
+
+
+def _start_workers(runtime: Runtime, job: Job, pin: JobPin, request: CopyRequest) -> None:
+    """Have worker pods do the copying, or say why they can't."""
+    why = worker_pods.refusal(pin, runtime.settings.workers)
+    if why is not None:
+        refused = TaskError(kind="ConfigurationError", message=why, reason="InvalidSpec")
+        runtime.tasks.fail(job.uid, machine.COPY, refused, job.key)
+        return
+
+    async def work(handle: TaskHandle) -> dict[str, Any]:
+        return await copy_by_workers(runtime, job, pin, request, handle)
+
+    runtime.tasks.run(job.uid, machine.COPY, request, job.key, work)
 
 
 def _pin(runtime: Runtime, job: Job, pin: JobPin, writers: Writers, step: str) -> None:

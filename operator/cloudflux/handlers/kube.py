@@ -16,10 +16,12 @@ from cloudflux.handlers.kube_api import (
     CRDS,
     DATA_SETS,
     EVENTS,
+    JOBS,
     LEASES,
     MIGRATION_JOBS,
     OURS,
     SECRETS,
+    SERVICE_ACCOUNTS,
     TIERING_POLICIES,
     Conflict,
     Forbidden,
@@ -40,10 +42,12 @@ __all__ = [
     "CRDS",
     "DATA_SETS",
     "EVENTS",
+    "JOBS",
     "LEASES",
     "MIGRATION_JOBS",
     "OURS",
     "SECRETS",
+    "SERVICE_ACCOUNTS",
     "TIERING_POLICIES",
     "Conflict",
     "Forbidden",
@@ -181,14 +185,21 @@ class Kube:
         *,
         uid: str | None = None,
         resource_version: str | None = None,
+        propagation: str | None = None,
     ) -> None:
         """Delete an object; with preconditions, Conflict when it is another one by now.
+
+        `propagation` is Foreground where the object must stay until what it owns is gone.
 
         An object that is gone already is fine.
         """
         preconditions = {"uid": uid, "resourceVersion": resource_version}
         preconditions = {k: v for k, v in preconditions.items() if v is not None}
-        body = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": preconditions}
+        body: Object = {
+            "kind": "DeleteOptions", "apiVersion": "v1", "preconditions": preconditions,
+        }  # fmt: skip
+        if propagation is not None:
+            body["propagationPolicy"] = propagation
         try:
             await self._call("DELETE", resource, namespace, name, body=body)
         except NotFound:

@@ -2,15 +2,19 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from cloudflux.api.tasks import CopyProgress, Task, TaskError
+from cloudflux.children.protocol import task_error
 from cloudflux.children.supervisor import ChildError, ChildPool, TaskHandle
+from cloudflux.errors import CloudFluxError
 from cloudflux.handlers.queue import WorkQueue
 
 Key = tuple[str, str, str]
 Result = TypeVar("Result", bound=Task)
+FOLLOW_SECONDS = 0.5
 
 
 @dataclass(slots=True)
@@ -25,6 +29,8 @@ class Entry:
     told: bool = False
     """Its bandwidth was changed since it started, to `bandwidth`."""
     bandwidth: int | None = None
+    driver: asyncio.Task[None] | None = None
+    """Of a task that is followed here, by several requests, and not by a child alone."""
 
     @property
     def ended(self) -> bool:
@@ -84,6 +90,50 @@ class Tasks:
         else:
             self._keys[id(handle)] = key
 
+    def run(
+        self,
+        uid: str,
+        step: str,
+        request: Task,
+        key: Key,
+        work: Callable[[TaskHandle], Awaitable[dict[str, Any]]],
+    ) -> None:
+        """Start a task that `work` carries out with several requests to the children.
+
+        It looks at its handle's `cancelled` at least once a second and tells its progress there.
+        """
+        present = self._entries.get(uid)
+        if present is not None and not present.ended:
+            return
+        future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
+        handle = TaskHandle(0, step, request, future)
+
+        async def drive() -> None:
+            try:
+                future.set_result(await work(handle))
+            except ChildError as error:
+                future.set_exception(error)
+            except CloudFluxError as error:
+                future.set_exception(ChildError(task_error(error)))
+            except Exception as error:  # noqa: BLE001 - a bug must end the step, not hang it
+                future.set_exception(ChildError(task_error(error)))
+            self._queue.add(key)
+
+        self._entries[uid] = Entry(step, key, handle, driver=asyncio.create_task(drive()))
+
+    async def ask(self, operation: str, request: Task, outer: TaskHandle) -> dict[str, Any]:
+        """Have a child serve one request of a task that is followed here. Raises ChildError."""
+        assert self._pool is not None  # noqa: S101 - attached at start-up
+        inner = self._pool.submit(operation, request)
+        while not inner.done.done():
+            await asyncio.wait([inner.done], timeout=FOLLOW_SECONDS)
+            if inner.progress is not None:
+                outer.progress = inner.progress
+            if outer.cancelled:
+                self._pool.cancel(inner)
+        return inner.done.result()
+
     def fail(self, uid: str, step: str, error: TaskError, key: Key) -> None:
         """Note that a step could not even be started, as if its task had failed."""
         future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
@@ -103,7 +153,11 @@ class Tasks:
     def cancel(self, uid: str) -> None:
         """Ask the object's task to stop; its end comes later."""
         entry = self._entries.get(uid)
-        if entry is not None and not entry.ended and self._pool is not None:
+        if entry is None or entry.ended or self._pool is None:
+            return
+        if entry.driver is not None:
+            entry.handle.cancelled = True
+        else:
             self._pool.cancel(entry.handle)
 
     def forget(self, uid: str) -> None:

@@ -27,6 +27,8 @@ class JobFiles:
         """What a finished move left, for telling quickly that nothing changed."""
         self.restores = self.directory / "restores.jsonl"
         """What was restored from the archive, and what that cost."""
+        self.workers = self.directory / "workers.json"
+        """The run of worker pods that is under way."""
         self.retirement = self.directory / "retirement.json"
         self.markers = self.directory / "markers.json"
         """The markers that stood before ours, to be put back by a sweep."""

@@ -8,6 +8,8 @@ from cloudflux.api.tasks import (
     CopyResult,
     FindMarkerRequest,
     FindMarkerResult,
+    GatherRequest,
+    GatherResult,
     PlanRequest,
     PlanResult,
     PrepareSwitchRequest,
@@ -18,13 +20,15 @@ from cloudflux.api.tasks import (
     RestoreResult,
     RetireRequest,
     RetireResult,
+    ShareRequest,
+    ShareResult,
     SweepRequest,
     SweepResult,
     VerifyRequest,
     VerifyResult,
 )
 from cloudflux.children.context import Context, Operation
-from cloudflux.migration import markers, probing
+from cloudflux.migration import markers, probing, worklist
 from cloudflux.migration.change import change_in_place
 from cloudflux.migration.copy import copy_location
 from cloudflux.migration.plan import make_plan
@@ -58,7 +62,20 @@ def serve_copy(request: CopyRequest, context: Context) -> CopyResult:
     with open_session(request, context, open_store) as session:
         if in_place(request):
             return change_in_place(session, request)
+        worklist.merge(session, request.job_uid)
         return copy_location(session, request)
+
+
+def serve_share(request: ShareRequest, context: Context) -> ShareResult:
+    """Serve mover.share."""
+    with open_session(request, context, open_store) as session:
+        return worklist.share(session, request)
+
+
+def serve_gather(request: GatherRequest, context: Context) -> GatherResult:
+    """Serve mover.gather."""
+    with open_session(request, context, open_store) as session:
+        return worklist.gather(session, request)
 
 
 def serve_verify(request: VerifyRequest, context: Context) -> VerifyResult:
@@ -82,6 +99,8 @@ def serve_retire(request: RetireRequest, context: Context) -> RetireResult:
 def serve_sweep(request: SweepRequest, context: Context) -> SweepResult:
     """Serve mover.sweep."""
     with open_session(request, context, open_store) as session:
+        if not in_place(request):
+            worklist.merge(session, request.job_uid)
         return sweep(session, request)
 
 
@@ -137,6 +156,8 @@ OPERATIONS = {
     "mover.plan": Operation(PlanRequest, serve_plan),
     "mover.restore": Operation(RestoreRequest, serve_restore),
     "mover.copy": Operation(CopyRequest, serve_copy),
+    "mover.share": Operation(ShareRequest, serve_share),
+    "mover.gather": Operation(GatherRequest, serve_gather),
     "mover.verify": Operation(VerifyRequest, serve_verify),
     "mover.prepare_switch": Operation(PrepareSwitchRequest, serve_prepare_switch),
     "mover.retire": Operation(RetireRequest, serve_retire),

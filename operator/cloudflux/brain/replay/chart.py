@@ -16,9 +16,14 @@ def write_chart(path: Path, result: Result) -> None:
     """Draw the result as PNG or SVG, by the file's ending. Raises ConfigurationError."""
     if path.suffix.lower() not in FORMATS:
         raise ConfigurationError(f"--chart {path}: the file must end in {' or '.join(FORMATS)}")
-    # heavy, and needed by few
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    try:  # heavy, and needed by few: an extra of its own, which the image has not
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ConfigurationError(
+            "--chart needs matplotlib, which is not installed here: pip install "
+            "'cloudflux-operator[charts]', or leave --chart out and draw what --json writes"
+        ) from error
 
     figure = Figure(figsize=(11, 5), layout="constrained")
     FigureCanvasAgg(figure)
