@@ -36,6 +36,14 @@ BUILD_ONLY = (
 TESTS = ("tests", "test", "_test", "testing_data", "e2e_test")
 TESTED = ("pyarrow", "sklearn", "scipy", "numpy", "kubernetes", "joblib", "skops", "pandas")
 """Packages whose tests are installed with them."""
+STRIPPED = (
+    "pyarrow/libarrow.so*",
+    "_awscrt*.so",
+    "cryptography/hazmat/bindings/_rust*.so",
+    "aiohttp/_http_parser*.so",
+)
+"""Libraries that come with their symbols. Not all of them: what was patched for its wheel, as
+OpenBLAS is, does not survive it."""
 ONLY_LOADED = ("kubernetes", "scipy", "sklearn")
 """A module that nothing loads goes: generated clients of hundreds of kinds; numerics of which
 one learner uses a part, all of it when it learns."""
@@ -83,9 +91,9 @@ def _strip(site: Path) -> None:
     if strip is None:
         print("no strip here (binutils): libraries keep their symbols", file=sys.stderr)
         return
-    for path in site.rglob("*.so*"):
-        if path.is_file() and not path.is_symlink():
-            subprocess.run([strip, "--strip-unneeded", str(path)], check=False, capture_output=True)
+    for pattern in STRIPPED:
+        for path in site.glob(pattern):
+            subprocess.run([strip, "--strip-unneeded", str(path)], check=True)
 
 
 def _link_copies(site: Path) -> None:

@@ -67,4 +67,15 @@ app.kubernetes.io/part-of: cloudflux
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, list, patch]
+{{- if .Values.workers.enabled }}
+# worker pods of big moves, one Job a MigrationJob, known by its name
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [create, get, delete]
+# is the ServiceAccount that they run as labelled for it?
+- apiGroups: [""]
+  resources: [serviceaccounts]
+  resourceNames: [{{ .Values.workers.serviceAccountName }}]
+  verbs: [get]
+{{- end }}
 {{- end -}}
