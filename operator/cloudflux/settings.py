@@ -299,6 +299,7 @@ class Settings(BaseSettings):
     )
     console: ConsoleSettings = Field(
         default_factory=ConsoleSettings, description="The console: web pages and HTTP API."
+    )
     workers: WorkerSettings = Field(
         default_factory=WorkerSettings, description="Worker pods for big moves."
     )

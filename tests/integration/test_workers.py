@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.integration.moving import Move, contents_of, file_ref, fill
 
 from cloudflux.api.tasks import GatherRequest, GatherResult, ShareRequest, ShareResult, WorkerTask
 from cloudflux.errors import PermissionDenied, Unavailable
@@ -15,7 +16,6 @@ from cloudflux.migration.session import Limiter, Session
 from cloudflux.storage.registry import open_store
 from cloudflux.workers import run as worker_run
 from cloudflux.workers.run import AGAIN, DONE, NEVER, WorkerContext, run_worker
-from tests.integration.moving import Move, contents_of, file_ref, fill
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import ipaddress
+from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography import x509
@@ -12,14 +13,17 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 _VALID = dt.timedelta(days=30)
 
 
-def write_pki(directory: Path) -> None:
-    """Write ca.crt, server.crt, server.key and sa.key (service accounts) to a directory."""
+def write_pki(directory: Path, addresses: Sequence[str] = ()) -> None:
+    """Write ca.crt, server.crt, server.key and sa.key (service accounts) to a directory.
+
+    The server's certificate is for 127.0.0.1 and further addresses.
+    """
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     authority_key, server_key, account_key = (
         ec.generate_private_key(ec.SECP256R1()) for _ in range(3)
     )
     authority = _authority(authority_key)
-    server = _server(server_key, authority, authority_key)
+    server = _server(server_key, authority, authority_key, addresses)
     _write(directory / "ca.crt", authority.public_bytes(serialization.Encoding.PEM))
     _write(directory / "server.crt", server.public_bytes(serialization.Encoding.PEM))
     _write(directory / "server.key", _private(server_key))
@@ -72,11 +76,12 @@ def _server(
     key: ec.EllipticCurvePrivateKey,
     authority: x509.Certificate,
     authority_key: ec.EllipticCurvePrivateKey,
+    addresses: Sequence[str],
 ) -> x509.Certificate:
     names = [
         x509.DNSName("localhost"),
         x509.DNSName("kubernetes.default.svc"),
-        x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+        *(x509.IPAddress(ipaddress.ip_address(one)) for one in ("127.0.0.1", *addresses)),
     ]
     builder = _builder(_name("kube-apiserver"), authority.subject, key.public_key())
     # Python 3.13 refuses certificates without this extension

@@ -27,7 +27,6 @@ NAMED = {
     "sklearn/datasets/images": (),
     "sklearn/datasets/descr": (),
     "numpy/_core/include": (),
-    "numpy/f2py": (),
 }
 """What goes, by a pattern; of what matches it, what stays."""
 BUILD_ONLY = (

@@ -126,7 +126,7 @@ class Teller:
 
 def run_worker(session: Session, task: WorkerTask, worker: int) -> int:
     """Copy everything that is this worker's; returns the exit code, and never raises."""
-    log = structlog.get_logger("cloudflux.worker").bind(worker=worker, job=task.job_name)
+    log = structlog.get_logger("cloudflux.worker").bind(worker=worker, name=task.job_name)
     try:
         left = _Worker(session, task, worker, log).run()
     except Exception as error:  # noqa: BLE001 - whatever it is, the operator must learn of it
@@ -139,7 +139,7 @@ def run_worker(session: Session, task: WorkerTask, worker: int) -> int:
             except CloudFluxError as unsaid:
                 log.error("the operator can't be told why", error=str(unsaid))
         return AGAIN if said.retryable or isinstance(error, Cancelled) else NEVER
-    log.info("worker is done", left=left)
+    log.info("worker is done; objects left to the operator are counted", count=left)
     return DONE
 
 
@@ -159,7 +159,9 @@ class _Worker:
         session, task = self._session, self._task
         index = worklist.read_index(session.target, task.job_uid, task.run)
         teller = Teller(session.target, task, self._number)
-        self._log.info("worker starts", shards=len(index["workers"][self._number]))
+        self._log.info(
+            "worker starts; its shards are counted", count=len(index["workers"][self._number])
+        )
         with Checkpoint(session.files.checkpoint) as uploads:
             try:
                 for number in index["workers"][self._number]:
@@ -174,7 +176,11 @@ class _Worker:
                         lambda one: self._copy(one, uploads, teller),
                         task.parallelism,
                     )
-                    self._log.info("shard is done", shard=number, objects=teller.objects)
+                    self._log.info(
+                        "shard is done; objects copied so far are counted",
+                        shard=number,
+                        count=teller.objects,
+                    )
             finally:
                 teller.flush()
         return self._left
@@ -192,6 +198,6 @@ class _Worker:
             moved = place(self._session, self._task, listed, None, uploads)
         except _LEFT as error:
             self._left += 1
-            self._log.warning("left", key=printable(planned.key), error=str(error))
+            self._log.warning("object is left", object_key=printable(planned.key), error=str(error))
             return
         teller.add(moved)
