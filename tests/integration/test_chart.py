@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cloudflux.settings import Settings
+from cloudflux.settings import Settings, WorkerSettings
 from cloudflux_dev import chart, parts
 from cloudflux_dev.cluster import ControlPlane
 
@@ -21,6 +21,8 @@ VALUES: dict[str, list[str]] = {
         *("--set", "replicas=2", "--set", "podDisruptionBudget.enabled=true"),
         *("--set", "networkPolicy.enabled=true", "--set", "state.persistence.enabled=true"),
         *("--set", "credentials.namespaces={team-a,team-b}"),
+        *("--set", "workers.enabled=true", "--set", "workers.namespaces={team-a,team-b}"),
+        *("--set-json", 'workers.pod={"nodeSelector":{"disk":"fast"}}'),
         *("--set-json", 'operator.fileRoots={"*":["/data"]}'),
         *("--set-json", 'operator.priceOverlay={"figures":[]}'),
         *("--set-json", 'extraEnv=[{"name":"HTTPS_PROXY","value":"http://proxy:3128"}]'),
@@ -75,6 +77,7 @@ def test_the_api_server_takes_every_object(
         (["--set", "operator.movess=Stop"], "movess"),
         (["--set", "operator.moves=Sometimes"], "moves"),
         (["--set", "replicas=-1"], "replicas"),
+        (["--set-json", 'workers.pod={"hostNetwork":true}'], "hostNetwork"),
         (["--set", "image.digest=latest"], "digest"),
         (["--set-json", 'operator.fileRoots={"a":["relative"]}'], "fileRoots"),
     ],
@@ -115,6 +118,21 @@ def test_no_role_lists_secrets_and_none_reads_them_without_a_binding() -> None:
     ]
 
 
+def test_jobs_may_be_made_only_where_worker_pods_are_wanted() -> None:
+    def verbs(*arguments: str) -> dict[str, list[str]]:
+        role = of_kind(rendered(*arguments), "ClusterRole", "-serving")
+        return {rule["resources"][0]: rule["verbs"] for rule in role["rules"]}
+
+    assert not {"jobs", "serviceaccounts"} & verbs().keys()
+    wanted = verbs("--set", "workers.enabled=true")
+    assert wanted["jobs"] == ["create", "get", "delete"]
+    assert wanted["serviceaccounts"] == ["get"]
+    items = rendered("--set", "workers.enabled=true", "--set", "workers.namespaces={team-a}")
+    mover = of_kind(items, "ServiceAccount", "cloudflux-mover")
+    assert mover["metadata"]["namespace"] == "team-a"
+    assert mover["metadata"]["labels"]["cloudflux.io/mover"] == "true"
+
+
 def test_no_aggregated_role_writes_a_status() -> None:
     for item in rendered():
         labels = item["metadata"].get("labels", {})
@@ -140,12 +158,23 @@ def test_settings_reach_the_operator() -> None:
         *("--set", "watchNamespaces={team-a}", "--set", "operator.moves=DryRun"),
         *("--set-json", 'operator.fileRoots={"team-a":["/data"]}'),
         *("--set", "operator.allowedEndpoints={http://10.0.0.1:9000}"),
+        *("--set", "workers.enabled=true", "--set", "workers.maxPods=7"),
     ]
     container = of_kind(rendered(*arguments), "Deployment")["spec"]["template"]["spec"][
         "containers"
     ][0]
-    given = {e["name"].removeprefix("CLOUDFLUX_").lower(): e["value"] for e in container["env"]}
+    env = {e["name"].removeprefix("CLOUDFLUX_").lower(): e["value"] for e in container["env"]}
+    given = {name: value for name, value in env.items() if "__" not in name}
     assert set(given) <= set(Settings.model_fields)
+    workers = {
+        name.removeprefix("workers__"): json.loads(value) if value[:1] in "[{" else value
+        for name, value in env.items()
+        if name.startswith("workers__")
+    }
+    worker_settings = WorkerSettings(**workers)
+    assert worker_settings.max_pods == 7
+    assert worker_settings.image == container["image"]
+    assert worker_settings.auto_bytes == 1024**4
     parsed = Settings(**{k: json.loads(v) if v[:1] in "[{" else v for k, v in given.items()})
     assert parsed.namespaces == ("team-a",)
     assert parsed.moves == "DryRun"
