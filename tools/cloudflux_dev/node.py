@@ -5,6 +5,7 @@ the mounts and the processes are the cluster's own, and end with it. Nothing of 
 changed but cgroups below `/cloudflux-e2e`, which are removed.
 """
 
+import contextlib
 import json
 import os
 import secrets
@@ -77,6 +78,21 @@ def why_impossible() -> str:
     return "" if done.returncode == 0 else f"unshare is refused: {done.stderr.decode().strip()}"
 
 
+def remove_cgroups() -> None:
+    """Remove what a node left of cgroups; call it when its processes are gone."""
+    for controller in _controllers():
+        found = [one for one in (controller / CGROUP).rglob("*") if one.is_dir()]
+        for path in (*sorted(found, reverse=True), controller / CGROUP):
+            with contextlib.suppress(FileNotFoundError):
+                path.rmdir()
+
+
+def _controllers() -> list[Path]:
+    if (CGROUP_ROOT / "cgroup.controllers").exists():
+        return [CGROUP_ROOT]
+    return [one for one in CGROUP_ROOT.iterdir() if one.is_dir() and one.name != "unified"]
+
+
 @dataclass
 class Node:
     """One etcd, API server, controller manager, scheduler, containerd and kubelet."""
@@ -130,7 +146,6 @@ class Node:
                 process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
-        self._remove_cgroups()
 
     def _start_control_plane(self) -> None:
         keys = self.directory / "pki"
@@ -172,7 +187,7 @@ class Node:
         (self.directory / "containerd.toml").write_text(self._containerd(socket, network))
         self._spawn("containerd", ["--config", str(self.directory / "containerd.toml")])
         self._wait("containerd", socket.exists)
-        for controller in self._controllers():
+        for controller in _controllers():
             (controller / CGROUP).mkdir(exist_ok=True)
         # a child cpuset without processors takes no process
         cpuset = CGROUP_ROOT / "cpuset"
@@ -215,21 +230,6 @@ snapshotter = "overlayfs"
 [plugins.'io.containerd.cri.v1.images'.pinned_images]
 sandbox = "{PAUSE_IMAGE}"
 """
-
-    def _controllers(self) -> list[Path]:
-        if (CGROUP_ROOT / "cgroup.controllers").exists():
-            return [CGROUP_ROOT]
-        return [one for one in CGROUP_ROOT.iterdir() if one.is_dir() and one.name != "unified"]
-
-    def _remove_cgroups(self) -> None:
-        for controller in self._controllers():
-            for path in sorted((controller / CGROUP).rglob("*"), reverse=True):
-                if path.is_dir():
-                    try:
-                        path.rmdir()
-                    except OSError:
-                        continue
-            (controller / CGROUP).rmdir() if (controller / CGROUP).is_dir() else None
 
     def _spawn(self, name: str, arguments: list[str]) -> None:
         path = f"{self.programs}:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -6,10 +6,10 @@ from cloudflux_dev.chart import CHART, values_page
 
 
 def leaves(node: object, path: tuple[str, ...] = ()) -> set[str]:
-    if isinstance(node, dict) and node and path[:1] != ("resources",):
+    if isinstance(node, dict) and path[-1:] == ("resources",):
+        return {".".join((*path, key)) for key in node}
+    if isinstance(node, dict) and node:
         return {leaf for key, child in node.items() for leaf in leaves(child, (*path, key))}
-    if path[:1] == ("resources",) and len(path) == 1:
-        return {f"resources.{key}" for key in node}  # type: ignore[union-attr]
     return {".".join(path)}
 
 
