@@ -92,7 +92,7 @@ async def show_data_sets(request: web.Request) -> web.Response:
 async def show_data_set(request: web.Request) -> web.Response:
     """Serve /datasets/NAMESPACE/NAME."""
     console, scope = console_of(request), scope_of(request)
-    one: DataSet = _named(request, DATA_SET)
+    one: DataSet = named(request, DATA_SET)
     jobs = [
         job for job in views.all_typed(JOB, console.objects(JOB, scope, one.namespace))
         if job.spec.data_set_ref.name == one.name
@@ -150,7 +150,7 @@ async def show_migrations(request: web.Request) -> web.Response:
 
 async def show_migration(request: web.Request) -> web.Response:
     """Serve /migrations/NAMESPACE/NAME."""
-    one: Job = _named(request, JOB)
+    one: Job = named(request, JOB)
     view = views.migration_view(one)
     events = _events(request, lambda shown: (
         shown.namespace == one.namespace and (shown.event.get("data") or {}).get("job") == one.name
@@ -183,7 +183,8 @@ def commands(view: views.MigrationView) -> list[tuple[str, str]]:
     return found
 
 
-def _named(request: web.Request, kind: str) -> Any:
+def named(request: web.Request, kind: str) -> Any:
+    """Return the object that the path names. Raises Problem, the same for hidden and missing."""
     namespace, name = request.match_info["namespace"], request.match_info["name"]
     raw = console_of(request).object(kind, scope_of(request), namespace, name)
     found = None if raw is None else views.typed(kind, raw)

@@ -14,7 +14,7 @@ from cloudflux.console.problems import Problem, unavailable
 
 DAYS = 90
 KEEP_SECONDS = 60.0
-MAX_KEPT = 64
+MAX_KEPT = 8
 
 _kept: dict[tuple[Path, str, str], tuple[float, Any]] = {}
 _one_at_a_time = asyncio.Lock()
@@ -82,7 +82,20 @@ def _reads(directory: Path, uid: str) -> list[tuple[dt.date, int]]:
 def _objects(directory: Path, uid: str) -> list[dict[str, Any]]:
     from cloudflux.access.store import open_access_store
 
-    table = open_access_store(directory).inventory(uid)
-    columns = ["key", "size_bytes", "storage_class", "last_modified", "last_accessed"]
+    store = open_access_store(directory)
+    table = store.inventory(uid)
+    columns = ["key", "size_bytes", "storage_class", "last_modified"]
     found: list[dict[str, Any]] = table.select(columns).sort_by("key").to_pylist()
+    today = dt.datetime.now(dt.UTC).date()
+    week, month = today - dt.timedelta(days=6), today - dt.timedelta(days=29)
+    reads = store.daily_reads(uid, month, today)
+    by_key: dict[str, list[int]] = {}
+    for key, day, count in zip(
+        reads["key"].to_pylist(), reads["day"].to_pylist(), reads["reads"].to_pylist(), strict=True
+    ):
+        counts = by_key.setdefault(key, [0, 0])
+        counts[0] += count if day >= week else 0
+        counts[1] += count
+    for row in found:
+        row["reads7d"], row["reads30d"] = by_key.get(row["key"], (0, 0))
     return found

@@ -22,6 +22,7 @@ from cloudflux.console.problems import Problem, not_found
 from cloudflux.console.shield import csrf_token, one_value
 from cloudflux.console.shown import TYPES
 from cloudflux.console.stream import wanted_of
+from cloudflux.console.tidy import clean
 
 HERE = Path(__file__).parent
 FIRST_ROWS = 100
@@ -86,7 +87,7 @@ def page(
         )
     )
     return web.Response(
-        text=text,
+        text=clean(text),
         status=http_status,
         content_type="text/html",
         headers={"Cache-Control": "no-store"},

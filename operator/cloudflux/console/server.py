@@ -2,8 +2,9 @@
 
 from aiohttp import web
 
-from cloudflux.console import browse, pages, signin, socket, stream
+from cloudflux.console import browse, openapi, pages, signin, simulate, socket, stream, writes
 from cloudflux.console.context import Console, console_of
+from cloudflux.console.kit import PREFIX
 from cloudflux.console.shield import MAX_BODY_BYTES, armed, errors, identity, limits
 
 
@@ -22,6 +23,8 @@ def application(console: Console) -> web.Application:
             web.get("/policies", browse.show_policies),
             web.get("/migrations", browse.show_migrations),
             web.get("/migrations/{namespace}/{name}", browse.show_migration),
+            web.post("/migrations/{namespace}/{name}/{action}", writes.form),
+            web.post("/simulate", simulate.simulate),
             web.get("/live", pages.live),
             web.get("/events", pages.event),
             web.get("/events/stream", stream.events_stream),
@@ -33,6 +36,10 @@ def application(console: Console) -> web.Application:
             web.get("/healthz", healthz),
         ]
     )
+    app.router.add_get(f"{PREFIX}/openapi.json", openapi.document_answer)
+    for endpoint in openapi.ENDPOINTS:
+        add = app.router.add_get if endpoint.method == "GET" else app.router.add_post
+        add(PREFIX + endpoint.path, endpoint.handler)
     return armed(app, console)
 
 

@@ -4,6 +4,7 @@ import json
 from typing import Any, NamedTuple
 
 from cloudflux.api.events import EVENTS, EventType
+from cloudflux.console.tidy import clean
 
 PREFIX = "io.cloudflux."
 MAX_EVENT_BYTES = 256 * 1024
@@ -36,7 +37,11 @@ def show(event: dict[str, Any]) -> Shown:
         if not isinstance(event.get(name), str) or not event[name]:
             raise ValueError(f"no CloudEvent: {name} is missing")
     # a line separator of Unicode would be harmless in JSON, but not to every reader of lines
-    body = json.dumps(event, separators=(",", ":")).encode()
+    text = json.dumps(event, separators=(",", ":"))
+    cleaned = clean(text)
+    if cleaned != text:
+        event = json.loads(cleaned)
+    body = cleaned.encode()
     if len(body) > MAX_EVENT_BYTES:
         raise ValueError(f"the event has {len(body)} bytes; at most {MAX_EVENT_BYTES} are shown")
     data = event.get("data") if isinstance(event.get("data"), dict) else {}

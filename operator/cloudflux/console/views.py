@@ -1,7 +1,6 @@
 """The three kinds as pages and the API show them: typed values made of what the watch holds."""
 
 import datetime as dt
-import re
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from decimal import Decimal, InvalidOperation
@@ -14,17 +13,14 @@ from cloudflux.api.dataset import Temperature
 from cloudflux.api.migrationjob import Phase, ProgressStatus
 from cloudflux.api.tieringpolicy import PolicyMode
 from cloudflux.api.vocabulary import ConditionType
+from cloudflux.console.tidy import clean
 from cloudflux.errors import ConfigurationError
 from cloudflux.handlers.kube import Object
-from cloudflux.handlers.resources import DATA_SET, JOB, DataSet, Job, Policy, Resource, parse
+from cloudflux.handlers.resources import JOB, DataSet, Job, Policy, Resource, parse
 
 ENDED = (Phase.COMPLETED, Phase.FAILED, Phase.CANCELLED)
 PROVIDER_WORDS = {"s3": "S3", "az": "Azure", "gs": "Google Cloud", "file": "File"}
 _PARSED_MAX = 20_000
-_USER_INFO = re.compile(r"(?<=://)[^/@\s\"']+@")
-_SIGNATURE = re.compile(
-    r"(?i)((?:X-Amz-(?:Signature|Credential|Security-Token)|sig|Signature|AWSAccessKeyId)=)[^&\s\"']+"
-)
 
 
 class Bare(Model):
@@ -303,13 +299,3 @@ def bytes_by_tier(data_sets: Iterable[DataSet]) -> dict[str, dict[str, int]]:
 
 
 TIERS = (*(tier.value for tier in Tier), "Other")
-
-
-def clean(text: str) -> str:
-    """Take out of a text what could let somebody in: user names in URLs, signatures."""
-    return _SIGNATURE.sub(r"\1[hidden]", _USER_INFO.sub("", text))
-
-
-def kind_word(kind: str) -> str:
-    """Return the page that lists a kind."""
-    return {DATA_SET: "datasets", JOB: "migrations"}.get(kind, "policies")
