@@ -142,8 +142,9 @@ class KubernetesGate:
 
     asks_for_token = True
 
-    def __init__(self, cluster: Cluster, *, keep_seconds: float = KEEP_SECONDS) -> None:
+    def __init__(self, cluster: Cluster, *, keep_seconds: float | None = None) -> None:
         self._cluster = cluster
+        keep_seconds = KEEP_SECONDS if keep_seconds is None else keep_seconds
         self._viewers: Kept[Viewer] = Kept(keep_seconds)
         self._strangers: Kept[bool] = Kept(min(keep_seconds, 5.0))
         self._answers: Kept[bool] = Kept(keep_seconds, 20 * MAX_KEPT)
