@@ -38,7 +38,8 @@ def maintain(store: Path, counts: DeltaTable, now: dt.datetime) -> None:
     )
     counts.optimize.compact()
     _tidy(counts)
-    _tidy(open_table(store / PLACES_TABLE, PLACES))
+    if newest_version(store / PLACES_TABLE) is not None:  # without one, nobody loads this store
+        _tidy(open_table(store / PLACES_TABLE, PLACES))
     for path in _inventories(store):
         if newest_version(path) is None:
             continue  # its first listing is being written at this moment

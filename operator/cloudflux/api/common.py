@@ -45,6 +45,16 @@ class StatusModel(Model):
     model_config = ConfigDict(extra="ignore")
 
 
+class StatusPart(StatusModel):
+    """Base of a part of a status that is always written as a whole.
+
+    Its fields then have one owner together, which halves what the API server keeps, computes
+    and sends of the owners of fields at each write.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"x-kubernetes-map-type": "atomic"})
+
+
 class ConditionStatus(StrEnum):
     """The three values a condition can have."""
 

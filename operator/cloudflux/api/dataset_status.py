@@ -12,7 +12,7 @@ from cloudflux.api.common import (
     Money,
     Name,
     PricedStatus,
-    StatusModel,
+    StatusPart,
     Text,
     Tier,
     Uri,
@@ -29,7 +29,7 @@ class Temperature(StrEnum):
     UNKNOWN = "Unknown"
 
 
-class ActiveLocation(StatusModel):
+class ActiveLocation(StatusPart):
     """What consumers must read now."""
 
     uri: Uri = Field(description="Read the data here.")
@@ -51,7 +51,7 @@ class ActiveLocation(StatusModel):
     previous: Uri | None = Field(default=None, description="The location before the last switch.")
 
 
-class InventoryStatus(StatusModel):
+class InventoryStatus(StatusPart):
     """What the last listing found."""
 
     objects: int = Field(ge=0, description="Number of objects.")
@@ -65,7 +65,7 @@ class InventoryStatus(StatusModel):
         return display_bytes(self.bytes)
 
 
-class TierUsage(StatusModel):
+class TierUsage(StatusPart):
     """Share of one storage class."""
 
     tier: Tier | None = Field(
@@ -79,7 +79,7 @@ class TierUsage(StatusModel):
     monthly_cost: Money = Field(description="What they cost a month at present prices.")
 
 
-class AccessStatus(StatusModel):
+class AccessStatus(StatusPart):
     """What is known about reads."""
 
     reads7d: int = Field(ge=0, description="Reads in the last 7 days.")
@@ -95,7 +95,7 @@ class AccessStatus(StatusModel):
     )
 
 
-class ForecastStatus(StatusModel):
+class ForecastStatus(StatusPart):
     """Reads expected."""
 
     reads7d: int = Field(ge=0, description="Reads expected in the next 7 days.")
@@ -108,7 +108,7 @@ class ForecastStatus(StatusModel):
     )
 
 
-class Recommendation(StatusModel):
+class Recommendation(StatusPart):
     """One move that would pay."""
 
     id: str = Field(
@@ -140,7 +140,7 @@ class Recommendation(StatusModel):
     reason: Text = Field(description="Why, in words.")
 
 
-class HistoryEntry(StatusModel):
+class HistoryEntry(StatusPart):
     """One finished move."""
 
     job: Name = Field(description="Name of the MigrationJob.")
@@ -155,7 +155,7 @@ class HistoryEntry(StatusModel):
     )
 
 
-class ActiveMigrationRef(StatusModel):
+class ActiveMigrationRef(StatusPart):
     """The job that may write to this data set now."""
 
     name: Name = Field(description="Name of the MigrationJob.")

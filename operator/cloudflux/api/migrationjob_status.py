@@ -11,7 +11,7 @@ from cloudflux.api.common import (
     Location,
     Money,
     ReportedStatus,
-    StatusModel,
+    StatusPart,
     Text,
 )
 
@@ -34,7 +34,7 @@ class Phase(StrEnum):
     FAILED = "Failed"
 
 
-class RestorePlan(StatusModel):
+class RestorePlan(StatusPart):
     """What must be restored from the archive first; part of the plan's cost and duration."""
 
     objects: int = Field(ge=0, description="Number of objects that are archived.")
@@ -47,7 +47,7 @@ class RestorePlan(StatusModel):
     cost: Money = Field(description="What it costs, copies for these days included.")
 
 
-class RestoreStatus(StatusModel):
+class RestoreStatus(StatusPart):
     """How far the restore is."""
 
     objects: int = Field(ge=0, description="Number of objects to restore.")
@@ -59,7 +59,7 @@ class RestoreStatus(StatusModel):
     )
 
 
-class PlanStatus(StatusModel):
+class PlanStatus(StatusPart):
     """What will happen, frozen when shown."""
 
     hash: str = Field(
@@ -91,7 +91,7 @@ class PlanStatus(StatusModel):
     )
 
 
-class ProgressStatus(StatusModel):
+class ProgressStatus(StatusPart):
     """How far it is."""
 
     percent: int | None = Field(
@@ -119,7 +119,7 @@ class ProgressStatus(StatusModel):
     )
 
 
-class StepStatus(StatusModel):
+class StepStatus(StatusPart):
     """One step."""
 
     name: str = Field(max_length=32, description="Name of the step.")
@@ -129,7 +129,7 @@ class StepStatus(StatusModel):
     message: Text = Field(default="", description="What came of it.")
 
 
-class VerificationStatus(StatusModel):
+class VerificationStatus(StatusPart):
     """Proof."""
 
     method: str = Field(max_length=64, description="How the copies were proven.")
@@ -141,7 +141,7 @@ class VerificationStatus(StatusModel):
     digest: str = Field(max_length=80, description="SHA-256 of the manifest.")
 
 
-class Failure(StatusModel):
+class Failure(StatusPart):
     """One object that failed."""
 
     key: str = Field(max_length=3072, description="Key of the object, percent-encoded.")
@@ -149,7 +149,7 @@ class Failure(StatusModel):
     message: Text = Field(default="", description="What happened and what to do.")
 
 
-class JobPin(StatusModel):
+class JobPin(StatusPart):
     """The job's own copy of where it reads and writes; a deleted DataSet changes nothing."""
 
     source: Location = Field(description="Where the data is read.")

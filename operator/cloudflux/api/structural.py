@@ -15,7 +15,7 @@ Schema = dict[str, Any]
 _KEPT = (
     "description", "type", "format", "enum", "pattern", "minLength", "maxLength", "minimum",
     "maximum", "minItems", "maxItems", "minProperties", "maxProperties", "required",
-    "x-kubernetes-list-type", "x-kubernetes-list-map-keys",
+    "x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-map-type",
 )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import datetime as dt
 
 import pytest
 
+from cloudflux.access.deltalog import PLACES_TABLE, newest_version
 from cloudflux.access.inventory import KeyedDays, hash_keys
 from cloudflux.access.store import AccessStore
 from cloudflux.errors import ConfigurationError, Unavailable
@@ -99,3 +100,4 @@ def test_upkeep_lets_listings_be_written_meanwhile(tmp_path):
     store.maintain(now)
     assert (store.path / "maintained").exists()
     assert (inventories / "new").exists()
+    assert newest_version(store.path / PLACES_TABLE) is None, "a signal would make movers load it"
