@@ -21,6 +21,7 @@ from cloudflux.migration.session import Session
 from cloudflux.migration.streams import run_parallel
 from cloudflux.migration.sweep import abort_uploads
 from cloudflux.migration.tally import Tally
+from cloudflux.migration.within import Within
 from cloudflux.storage.interface import ObjectInfo, Settling, Unreadable, brief_pages
 from cloudflux.storage.keys import printable
 
@@ -87,6 +88,7 @@ class _Copier:
         self._follow_removals = follow_removals
         self._checkpoint, self._tally = checkpoint, tally
         self._on_disk = not hasattr(session.target, "settle")
+        self._within = Within(session, request, checkpoint)
 
     def until_quiet(self) -> bool:
         """Pass until nothing is new; False when objects failed."""
@@ -139,7 +141,9 @@ class _Copier:
         session.context.stop_point("copy.object.before")
         known = self._checkpoint.moved.get(key)
         try:
-            moved = place(session, self._request, listed, known, self._checkpoint)
+            moved = self._within.copy(listed) or place(
+                session, self._request, listed, known, self._checkpoint
+            )
         except (SourceChanged, ObjectNotFound):
             return  # the next pass lists it as it is then
         except ObjectArchived as error:

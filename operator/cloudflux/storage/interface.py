@@ -203,6 +203,30 @@ class Ranged(Protocol):
         ...
 
 
+@runtime_checkable
+class CopyingWithin(Protocol):
+    """A store whose server can copy from another place of its own, without a byte through us."""
+
+    def copies_from(self, source: Store) -> bool:
+        """Whether `source` is on the same server, under the same identity."""
+        ...
+
+    def may_copy(self, listed: ObjectInfo) -> bool:
+        """Whether such a copy of this object could be proven."""
+        ...
+
+    def copy_within(
+        self, source: Store, listed: ObjectInfo, *, storage_class: str | None
+    ) -> Written:
+        """Copy one object as it was listed, where the key is not taken.
+
+        A digest among `checksums` proves the copy; with none it is not proven. Raises
+        PreconditionFailed where the source changed or the key is taken; not every server
+        looks at the latter.
+        """
+        ...
+
+
 class Pieces(Protocol):
     """The content of a large object, for a store that writes it by parts."""
 

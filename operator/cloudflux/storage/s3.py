@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from cloudflux.api.tasks import StoreRef
 from cloudflux.errors import NotSupported, PreconditionFailed, Unavailable
 from cloudflux.storage import s3_attributes as attributes
-from cloudflux.storage import s3_classes, s3_config, s3_multipart, s3_restore
+from cloudflux.storage import s3_classes, s3_config, s3_copy, s3_multipart, s3_restore
 from cloudflux.storage import s3_uploads as uploads
 from cloudflux.storage.bucket_facts import BucketFacts
 from cloudflux.storage.interface import (
@@ -17,6 +17,7 @@ from cloudflux.storage.interface import (
     ObjectInfo,
     Pieces,
     Restoration,
+    Store,
     Unreadable,
     Written,
 )
@@ -177,6 +178,26 @@ class S3Store:
                 upload, pieces, length=length, upload_id=upload_id, begun=begun
             )
         return self._writer.written(key, answer, digests), digests
+
+    def copies_from(self, source: Store) -> bool:
+        """Whether the source is on the same endpoint, with the same key."""
+        return isinstance(source, S3Store) and source._bucket.wire is self._bucket.wire
+
+    def may_copy(self, listed: ObjectInfo) -> bool:
+        """Whether the listed version is a digest, and the object is not too large for a copy."""
+        return listed.size_bytes <= self.single_copy_bytes and s3_copy.may_prove(listed)
+
+    def copy_within(
+        self, source: Store, listed: ObjectInfo, *, storage_class: str | None
+    ) -> Written:
+        """Have the server copy one object from another place of its own; see the contract."""
+        return s3_copy.copy_between(
+            cast("S3Store", source)._bucket,
+            self._bucket,
+            listed,
+            storage_class=storage_class,
+            conditions=conditions_of(if_absent=True, if_version=None),
+        )
 
     def delete(self, key: str, *, if_version: str | None = None) -> None:
         """Remove; conditional on both sides: looked at first, and asked of the server."""
