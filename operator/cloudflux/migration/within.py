@@ -39,6 +39,8 @@ class Within:
         store = cast("CopyingWithin", self._target)
         if not store.may_copy(listed) or listed.key in self._known_strangers():
             return None
+        if not self._possible:  # as was found just now
+            return None
         target = self._target.capabilities
         name = class_at_target(listed, self._session.source.capabilities, target)
         self._session.context.check()
