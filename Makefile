@@ -81,8 +81,8 @@ image: ## Build the image with docker, podman or buildah (a few minutes)
 bench-events: setup ## Measure events out and access events in, on a real Kafka (3 minutes)
 	@$(RUN) -m benchmarks.bench_events
 
-bench-move: setup ## Measure moves against rclone and s5cmd (an hour; CLOUDFLUX_BENCH_SCALE=0.1: minutes)
-	@PYTHONPATH=tools $(BIN)/python -m cloudflux_dev.parts minio rclone s5cmd
+bench-move: setup ## Measure moves against rclone and s5cmd (25 minutes; CLOUDFLUX_BENCH_CASES, CLOUDFLUX_BENCH_SCALE)
+	@PYTHONPATH=tools $(BIN)/python -m cloudflux_dev.parts minio rclone s5cmd azurite-blob fake-gcs-server
 	@$(RUN) -m benchmarks.bench_move
 
 bench-brain: setup ## Measure the deciding; CLOUDFLUX_TRACES names recorded traces (20 minutes)

@@ -1,10 +1,18 @@
 """Changing storage classes and file tiers in place, object by object, on condition of a version."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import cast
 
 from cloudflux.api.migrationjob import VerifyMethod
 from cloudflux.api.tasks import CopyRequest, CopyResult, JobTask
-from cloudflux.errors import ObjectArchived, ObjectNotFound, PlanChanged, PreconditionFailed
+from cloudflux.errors import (
+    ObjectArchived,
+    ObjectNotFound,
+    PlanChanged,
+    PreconditionFailed,
+    StorageError,
+)
 from cloudflux.migration.checkpoint import Checkpoint, Moved
 from cloudflux.migration.plan_findings import unprotected
 from cloudflux.migration.planned import PlannedObject, load_plan, planned_objects
@@ -13,7 +21,11 @@ from cloudflux.migration.session import Session
 from cloudflux.migration.streams import read_digests, run_parallel
 from cloudflux.migration.sweep import abort_uploads
 from cloudflux.migration.tally import Tally
-from cloudflux.storage.interface import ObjectInfo
+from cloudflux.storage.interface import BulkChanging, ObjectInfo
+
+ROUND = 4096
+"""Objects that are listed, changed and listed again together, where a store takes many at once."""
+ROUNDS_AT_A_TIME = 4
 
 
 def change_in_place(session: Session, request: CopyRequest) -> CopyResult:
@@ -42,9 +54,21 @@ def change_in_place(session: Session, request: CopyRequest) -> CopyResult:
         def change(planned: PlannedObject) -> None:
             _change_one(session, request, checkpoint, tally, planned)
 
-        run_parallel(left(), change, request.parallelism)
+        def change_round(planned: Sequence[PlannedObject]) -> None:
+            _change_many(session, request, checkpoint, tally, planned)
+
+        if hasattr(session.source, "change_classes") and not needs_digest(session, request):
+            run_parallel(rounds(left()), change_round, ROUNDS_AT_A_TIME)
+        else:
+            run_parallel(left(), change, request.parallelism)
         note_archived(session, tally.archived)
         return tally.result()
+
+
+def rounds(planned: Iterator[PlannedObject]) -> Iterator[Sequence[PlannedObject]]:
+    """Yield them some at a time."""
+    while chunk := tuple(islice(planned, ROUND)):
+        yield chunk
 
 
 def needs_digest(session: Session, request: JobTask) -> bool:
@@ -81,6 +105,10 @@ def change_class(
     )
     if after.size_bytes != planned.size_bytes:
         raise PreconditionFailed("it was written while it was changed", key=planned.key)
+    return _moved(planned, after, digests)
+
+
+def _moved(planned: PlannedObject, after: ObjectInfo, digests: Mapping[str, str]) -> Moved:
     return Moved(
         key=planned.key,
         size_bytes=after.size_bytes,
@@ -101,18 +129,55 @@ def _change_one(
     session.context.check()
     session.context.stop_point("copy.object.before")
     try:
-        moved = change_class(session, request, checkpoint, planned)
-    except (ObjectNotFound, PreconditionFailed) as error:
-        checkpoint.skip(planned.key, error.reason)
+        found: Moved | StorageError = change_class(session, request, checkpoint, planned)
+    except StorageError as error:
+        found = error
+    _settle_one(session, checkpoint, tally, planned, found)
+
+
+def _change_many(
+    session: Session,
+    request: CopyRequest,
+    checkpoint: Checkpoint,
+    tally: Tally,
+    planned: Sequence[PlannedObject],
+) -> None:
+    """Change a round of objects in few requests; each is settled by itself."""
+    session.context.check()
+    for _ in planned:
+        session.context.stop_point("copy.object.before")
+    briefs = [(one.key, one.size_bytes, one.version) for one in planned]
+    store = cast("BulkChanging", session.source)
+    found = store.change_classes(briefs, target_class(request))
+    for one in planned:
+        outcome = found[one.key]
+        if isinstance(outcome, ObjectInfo):
+            _settle_one(session, checkpoint, tally, one, _moved(one, outcome, {}))
+        else:
+            _settle_one(session, checkpoint, tally, one, outcome)
+
+
+def _settle_one(
+    session: Session,
+    checkpoint: Checkpoint,
+    tally: Tally,
+    planned: PlannedObject,
+    found: Moved | StorageError,
+) -> None:
+    """Record what became of an object; errors that are not its own are raised."""
+    if isinstance(found, (ObjectNotFound, PreconditionFailed)):
+        checkpoint.skip(planned.key, found.reason)
         tally.skip()
         return
-    except ObjectArchived as error:
-        tally.fail_archived(planned, error)
+    if isinstance(found, ObjectArchived):
+        tally.fail_archived(planned, found)
         return
+    if isinstance(found, StorageError):
+        raise found
     session.context.stop_point("copy.object.after")
-    checkpoint.add(moved)
+    checkpoint.add(found)
     session.context.stop_point("copy.checkpointed")
-    tally.done(moved.size_bytes)
+    tally.done(found.size_bytes)
 
 
 def _digest_before(

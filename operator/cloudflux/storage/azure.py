@@ -1,15 +1,15 @@
 """Azure Blob Storage: one container and prefix of block blobs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, cast
 
 from azure.core import MatchConditions
 from azure.storage.blob import BlobClient, BlobServiceClient
 
 from cloudflux.api.tasks import StoreRef
-from cloudflux.errors import NotSupported, ObjectNotFound, PreconditionFailed
+from cloudflux.errors import NotSupported, ObjectNotFound, PreconditionFailed, StorageError
 from cloudflux.storage import azure_attributes as attributes
-from cloudflux.storage import azure_config, azure_tiers, azure_upload
+from cloudflux.storage import azure_bulk, azure_config, azure_tiers, azure_upload
 from cloudflux.storage.azure_client import client_for, split_uri
 from cloudflux.storage.azure_errors import Requests
 from cloudflux.storage.azure_stream import BlobStream
@@ -17,6 +17,7 @@ from cloudflux.storage.bucket_facts import BucketFacts
 from cloudflux.storage.digests import compare
 from cloudflux.storage.interface import (
     CONTROL_PREFIX,
+    Brief,
     Capabilities,
     ObjectInfo,
     Restoration,
@@ -178,6 +179,39 @@ class AzureStore:
         return azure_config.bucket_facts(
             lambda: self._requests.send("Get Container Properties", "", load)
         )
+
+    def change_classes(
+        self, objects: Sequence[Brief], target: str
+    ) -> Mapping[str, ObjectInfo | StorageError]:
+        """Set the tiers of many, in few requests; see the contract."""
+        if not objects:
+            return {}
+        self._require_class(objects[0][0], target)
+        first = min((key for key, _, _ in objects), key=key_bytes)
+        keys = {key for key, _, _ in objects}
+
+        def look() -> Mapping[str, ObjectInfo]:
+            pages = self._pages(self._prefix, self.page_keys, self._prefix + first)
+            return azure_bulk.listed(iter(pages, None), self._prefix, keys)
+
+        before = look()
+        frozen = [b for b in objects if b[0] in before and before[b[0]].archived]
+        alone = list(objects) if target == attributes.ARCHIVE else frozen
+        found = {key: self._alone(key, size, version, target) for key, size, version in alone}
+        rest = [brief for brief in objects if brief[0] not in found]
+        problems = azure_bulk.set_tiers(
+            self._requests, self._container, self._prefix, before, rest, target
+        )
+        after = look() if rest else {}
+        return {**azure_bulk.outcomes(before, after, problems, target), **found}
+
+    def _alone(
+        self, key: str, size_bytes: int, version: str, target: str
+    ) -> ObjectInfo | StorageError:
+        try:
+            return self.change_class(key, target, if_version=version, size_bytes=size_bytes)
+        except StorageError as error:
+            return error
 
     def archives_unseen(self) -> bool:
         """A listing tells the tier of each blob."""

@@ -98,6 +98,7 @@ _RIGHTS = {
     "Put Block": "write",
     "Put Block List": "create and write (and tags where blobs have tags)",
     "Set Blob Tier": "write",
+    "Blob Batch": "write",
     "Lease Blob": "write",
     "Delete Blob": "delete",
 }
@@ -114,7 +115,7 @@ class Requests:
     """Sends requests about one location; repeats them, and raises our errors only."""
 
     def __init__(self, uri: str, retrier: Retrier) -> None:
-        self._uri, self._retrier = uri, retrier
+        self.uri, self._retrier = uri, retrier
 
     def send(self, operation: str, key: str, request: Callable[[], T]) -> T:
         """Send one request, named as Azure names it."""
@@ -128,7 +129,7 @@ class Requests:
     @contextmanager
     def translated(self, operation: str, key: str = "") -> Iterator[None]:
         """Raise every error of the SDK in the block as one of `cloudflux.errors`."""
-        where = f"{self._uri}/{printable(key)}" if key else self._uri
+        where = f"{self.uri}/{printable(key)}" if key else self.uri
         try:
             yield
         except azure.HttpResponseError as error:
@@ -164,9 +165,19 @@ def _translate(
     raw = getattr(error, "error_code", None) or ""
     code = str(getattr(raw, "value", raw))
     status = int(error.status_code or 0)
+    refused = isinstance(error, azure.ClientAuthenticationError)
+    found = error_of(code, status, operation, key, where, refused=refused)
+    headers = getattr(error.response, "headers", {})
+    found.retry_after_seconds = retry_after_seconds(headers.get("Retry-After"))
+    return found
+
+
+def error_of(
+    code: str, status: int, operation: str, key: str, where: str, *, refused: bool = False
+) -> StorageError:
+    """The error of an answer: by its code, else by its HTTP status; 0 where none came."""
     if not status:
         # No response: no token was to be had, or a body broke off.
-        refused = isinstance(error, azure.ClientAuthenticationError)
         kind: type[StorageError] = CredentialsInvalid if refused else Unavailable
     else:
         kind = _BY_CODE.get(code) or _BY_STATUS.get(status) or StorageError
@@ -181,11 +192,9 @@ def _translate(
             advice = "a legal hold or retention policy protects the blob; it is left as it is"
     if code == "SnapshotsPresent":
         advice = "the blob has snapshots; delete them or keep the blob"
-    headers = getattr(error.response, "headers", {})
     return kind(
         f"Azure {operation} {where}: {advice} ({code if code.isalnum() else status})",
         backend="azure",
         operation=operation,
         key=key,
-        retry_after_seconds=retry_after_seconds(headers.get("Retry-After")),
     )

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import BinaryIO, Protocol, cast, runtime_checkable
 
+from cloudflux.errors import StorageError
+
 CONTROL_PREFIX = ".cloudflux/"
 """Our own objects below a location (markers); `list` never yields them, `get`/`put` reach them."""
 
@@ -200,6 +202,20 @@ class Ranged(Protocol):
 
     def read_range(self, key: str, start: int, length: int, *, if_version: str) -> bytes:
         """Exactly these bytes. Raises PreconditionFailed, Unavailable when they break off."""
+        ...
+
+
+@runtime_checkable
+class BulkChanging(Protocol):
+    """A store that changes the classes of many objects in one request."""
+
+    def change_classes(
+        self, objects: Sequence[Brief], target: str
+    ) -> Mapping[str, "ObjectInfo | StorageError"]:
+        """Do what `change_class` does for each of them; its result or its error by key.
+
+        Errors that concern all of them, such as missing rights, are raised.
+        """
         ...
 
 

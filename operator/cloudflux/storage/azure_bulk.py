@@ -1,0 +1,111 @@
+"""Changing the tiers of many blobs: 256 in a request, their properties by listing them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from azure.storage.blob import ContainerClient, StandardBlobTier
+
+from cloudflux.errors import ObjectNotFound, PreconditionFailed, StorageError
+from cloudflux.storage import azure_attributes as attributes
+from cloudflux.storage import azure_tiers
+from cloudflux.storage.azure_errors import Requests, error_of
+from cloudflux.storage.interface import Brief, ObjectInfo
+from cloudflux.storage.keys import printable
+
+BATCH = 256
+"""The most that a Blob Batch takes:
+https://learn.microsoft.com/en-us/rest/api/storageservices/blob-batch"""
+
+Listed = Mapping[str, ObjectInfo]
+
+
+def set_tiers(
+    requests: Requests,
+    container: ContainerClient,
+    prefix: str,
+    before: Listed,
+    objects: Sequence[Brief],
+    target: str,
+) -> dict[str, StorageError | None]:
+    """Set the tier of those that are as they were planned; returns what is wrong with each.
+
+    Not for Archive, which needs a lease of each blob.
+    """
+    found: dict[str, StorageError | None] = {}
+    wanted = []
+    for key, size_bytes, version in objects:
+        info = before.get(key)
+        if info is None:
+            found[key] = ObjectNotFound(f"{printable(key)} is gone", backend="azure", key=key)
+        elif (info.size_bytes, info.version) != (size_bytes, version):
+            found[key] = _changed(key)
+        elif info.storage_class != target:
+            wanted.append(key)
+    for start in range(0, len(wanted), BATCH):
+        keys = wanted[start : start + BATCH]
+        for key, status, code in _batch(requests, container, prefix, keys, target):
+            where = f"{requests.uri}/{printable(key)}"
+            refused = error_of(code, status, "Set Blob Tier", key, where)
+            found[key] = refused if status >= 300 else None
+    return found
+
+
+def outcomes(
+    before: Listed, after: Listed, problems: Mapping[str, StorageError | None], target: str
+) -> dict[str, ObjectInfo | StorageError]:
+    """What each blob is now, or what is wrong; one that changed meanwhile is said."""
+    found: dict[str, ObjectInfo | StorageError] = {}
+    for key in before.keys() | problems.keys():
+        problem = problems.get(key)
+        if problem is not None:
+            found[key] = problem
+        elif key not in after:
+            found[key] = ObjectNotFound(f"{printable(key)} is gone", backend="azure", key=key)
+        else:
+            try:
+                found[key] = azure_tiers.require_changed(before[key], after[key], target)
+            except StorageError as error:
+                found[key] = error
+    return found
+
+
+def listed(pages: Iterator[Any], prefix: str, keys: set[str]) -> Listed:
+    """These blobs as a listing that begins at the first of them shows them."""
+    found: dict[str, ObjectInfo] = {}
+    for page in pages:
+        for blob in page:
+            key = blob.name[len(prefix) :]
+            if key in keys:
+                found[key] = attributes.from_properties(key, blob, listed=True)
+        if len(found) == len(keys):
+            break
+    return found
+
+
+def _batch(
+    requests: Requests, container: ContainerClient, prefix: str, keys: Sequence[str], target: str
+) -> list[tuple[str, int, str]]:
+    """(key, status, error code) of each."""
+
+    def request() -> list[tuple[str, int, str]]:
+        answers = container.set_standard_blob_tier_blobs(
+            StandardBlobTier(target),
+            *(prefix + key for key in keys),
+            raise_on_any_failure=False,
+        )
+        return [
+            (key, answer.status_code, answer.headers.get("x-ms-error-code", ""))
+            for key, answer in zip(keys, answers, strict=True)
+        ]
+
+    found: list[tuple[str, int, str]] = requests.send("Blob Batch", "", request)
+    return found
+
+
+def _changed(key: str) -> PreconditionFailed:
+    return PreconditionFailed(
+        f"{printable(key)} changed since it was listed; it is left as it is",
+        backend="azure",
+        operation="change_class",
+        key=key,
+    )
