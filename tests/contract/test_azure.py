@@ -15,6 +15,7 @@ from cloudflux.errors import (
     ContainerNotFound,
     NotSupported,
     ObjectArchived,
+    ObjectNotFound,
     PermissionDenied,
     PreconditionFailed,
     Unavailable,
@@ -22,7 +23,7 @@ from cloudflux.errors import (
 from cloudflux.storage.azure import AzureStore
 from cloudflux.storage.azure_client import client_for
 from cloudflux.storage.azure_errors import Requests
-from cloudflux.storage.interface import Unreadable
+from cloudflux.storage.interface import ObjectInfo, Unreadable
 from cloudflux.storage.registry import open_store
 from cloudflux.storage.retry import Backoff, Retrier
 from cloudflux_dev.cloudservers import AzureServer
@@ -276,3 +277,52 @@ def _secret(value: str) -> Any:
     from pydantic import SecretStr
 
     return SecretStr(value)
+
+
+def test_many_blobs_change_their_tiers_in_one_request(
+    azure: AzureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [f"a/{n:03} ä" for n in range(300)]
+    briefs = [(key, 3, put(azure, key, b"one", storage_class="Hot")) for key in keys]
+    put(azure, keys[0], b"two")
+    azure.delete(keys[1])
+    azure.change_class(keys[2], "Cool", if_version=briefs[2][2], size_bytes=3)
+    azure.change_class(keys[3], "Archive", if_version=briefs[3][2], size_bytes=3)
+    sent: list[str] = []
+    send = Requests.send
+
+    def counts(requests: Requests, operation: str, key: str, request: Any) -> Any:
+        sent.append(operation)
+        return send(requests, operation, key, request)
+
+    monkeypatch.setattr(Requests, "send", counts)
+    found = azure.change_classes(briefs, "Cool")
+    assert set(found) == set(keys)
+    assert isinstance(found[keys[0]], PreconditionFailed)
+    assert isinstance(found[keys[1]], ObjectNotFound)
+    assert azure.head(keys[0]).storage_class == "Hot"
+    for key, _, version in briefs[2:]:
+        outcome = found[key]
+        assert isinstance(outcome, ObjectInfo), (key, outcome)
+        assert (outcome.storage_class, outcome.version) == ("Cool", version)
+    assert sent.count("Blob Batch") == 2
+    assert sent.count("Set Blob Tier") == 1  # out of the archive, by itself
+
+
+def test_a_blob_written_while_many_change_is_said(
+    azure: AzureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    briefs = [(key, 5, put(azure, key, b"first")) for key in ("k", "l")]
+    send = Requests.send
+
+    def interferes(requests: Requests, operation: str, key: str, request: Any) -> Any:
+        if operation == "Blob Batch":
+            monkeypatch.setattr(Requests, "send", send)
+            put(azure, "k", b"other")
+        return send(requests, operation, key, request)
+
+    monkeypatch.setattr(Requests, "send", interferes)
+    found = azure.change_classes(briefs, "Cool")
+    assert isinstance(found["k"], PreconditionFailed)
+    assert "written while its tier was changed" in str(found["k"])
+    assert isinstance(found["l"], ObjectInfo)
