@@ -182,7 +182,6 @@ def _copy_and_prove(
     wait: bool,
     durable: bool,
 ) -> Outcome:
-    from cloudflux.migration.checkpoint import Checkpoint
     from cloudflux.migration.copy import copy_objects, forget_missing
     from cloudflux.migration.settled import write_settled
     from cloudflux.migration.verify import verify
@@ -216,7 +215,7 @@ def _copy_and_prove(
     if delete_source:
         _delete(session, fields, proven.digest, outcome)
         return outcome
-    with Checkpoint(session.files.checkpoint) as checkpoint:
+    with session.checkpoint() as checkpoint:
         boot = "" if durably else checkpoint.boot
         write_settled(session.files.settled, checkpoint.moved.values(), boot)
     return outcome

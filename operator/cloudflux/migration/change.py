@@ -34,7 +34,7 @@ def change_in_place(session: Session, request: CopyRequest) -> CopyResult:
     session.source.check()
     if unprotected(session, request):  # spec.writers was changed since the plan
         raise PlanChanged("the data set's writers are not quiesced any more; a new plan is made")
-    with Checkpoint(session.files.checkpoint) as checkpoint:
+    with session.checkpoint() as checkpoint:
         if checkpoint.moved or checkpoint.intents:  # begun before: a kill may have left something
             abort_uploads(session)
         tally = Tally(session.context, plan["objects"], plan["bytes"])

@@ -15,8 +15,8 @@ from types import TracebackType
 from cloudflux.migration.files import JSON, dump, read_lines, sync_directory
 from cloudflux.storage.keys import decode_key, encode_key
 
-SYNC_RECORDS = 256
-SYNC_SECONDS = 1.0
+SYNC_RECORDS = 2048
+SYNC_SECONDS = 5.0
 """Records are made durable in groups, at the latest after so many or so long."""
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -103,7 +103,8 @@ class Checkpoint:
                 self.moved.pop(key, None)
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self._cut_torn_line()
-        sync_directory(path.parent)
+        if not self.begun_before:
+            sync_directory(path.parent)
         self._lock = threading.Lock()
         self._unsynced, self._synced_at = 0, time.monotonic()
 
@@ -141,9 +142,19 @@ class Checkpoint:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def sync(self) -> None:
+        """Make durable what was recorded."""
         with self._lock:
-            os.fsync(self._descriptor)
-            os.close(self._descriptor)
+            if self._unsynced:
+                os.fsync(self._descriptor)
+                self._unsynced = 0
+
+    def close(self) -> None:
+        """Do the same, and release the file."""
+        self.sync()
+        os.close(self._descriptor)
 
     def _append(self, record: JSON) -> None:
         line = dump(record)

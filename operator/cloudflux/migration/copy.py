@@ -54,7 +54,7 @@ def copy_objects(
     target = cast("Settling", session.target) if hasattr(session.target, "settle") else None
     if target is not None:
         target.postpone()
-    with Checkpoint(session.files.checkpoint) as checkpoint:
+    with session.checkpoint() as checkpoint:
         if checkpoint.begun_before:  # what a kill left half written would stay for ever
             abort_uploads(session, but={upload for _, upload in checkpoint.uploads.values()})
         tally = Tally(session.context, objects, size_bytes)
@@ -178,7 +178,7 @@ class _Copier:
 
 def forget_missing(session: Session) -> None:
     """Forget copies that were removed from the target since, so that they are made again."""
-    with Checkpoint(session.files.checkpoint) as checkpoint:
+    with session.checkpoint() as checkpoint:
         missing = set(checkpoint.moved)
         if not missing:
             return

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from cloudflux.api.dataset import Writers
 from cloudflux.api.migrationjob import VerifyMethod
 from cloudflux.api.tasks import JobTask, PlanRequest
-from cloudflux.migration.checkpoint import Checkpoint
 from cloudflux.migration.files import read_lines
 from cloudflux.migration.selection import Selector
 from cloudflux.migration.session import Session, in_place
@@ -81,7 +80,7 @@ def _occupied(session: Session) -> tuple[str, ...]:
     wanted = {row["key"] for row in read_lines(session.files.plan_list)}
     ours: set[str] = set()
     if session.files.checkpoint.exists():  # opening it would say that copying was begun
-        with Checkpoint(session.files.checkpoint) as checkpoint:
+        with session.checkpoint() as checkpoint:
             ours = set(checkpoint.moved)
     findings = Findings()
     for info in session.target.list():

@@ -19,7 +19,6 @@ from cloudflux.errors import (
     ObjectNotFound,
     RestoreLapsed,
 )
-from cloudflux.migration.checkpoint import Checkpoint
 from cloudflux.migration.files import read_json, read_lines
 from cloudflux.migration.planned import PlannedObject
 from cloudflux.migration.restore_ledger import Entry, RestoreLedger
@@ -170,7 +169,7 @@ def _note_planned(session: Session, ledger: RestoreLedger) -> None:
 def _moved(session: Session) -> set[str]:
     if not session.files.checkpoint.exists():  # opening it would say that copying was begun
         return set()
-    with Checkpoint(session.files.checkpoint) as checkpoint:
+    with session.checkpoint() as checkpoint:
         return set(checkpoint.moved)
 
 

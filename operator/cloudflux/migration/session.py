@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from cloudflux.api.tasks import JobTask, StoreRef
 from cloudflux.children.context import Context
+from cloudflux.migration.checkpoint import Checkpoint
 from cloudflux.migration.files import JobFiles, read_json
 from cloudflux.migration.memory import Memory
 from cloudflux.migration.proof import Origin
@@ -42,9 +43,28 @@ class Session:
     sleep: Callable[[float], None] = time.sleep
     memory: Memory = field(default_factory=Memory)
     origin: Origin = field(init=False)
+    _checkpoints: list[Checkpoint] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "origin", Origin(self.source.capabilities))
+
+    @contextmanager
+    def checkpoint(self) -> Iterator[Checkpoint]:
+        """The job's checkpoint, read once in a session, durable at the end of each block."""
+        if not self._checkpoints:
+            self._checkpoints.append(Checkpoint(self.files.checkpoint))
+        try:
+            yield self._checkpoints[0]
+        finally:
+            self._checkpoints[0].sync()
+
+    def close(self) -> None:
+        """Release the checkpoint and the stores."""
+        while self._checkpoints:
+            self._checkpoints.pop().close()
+        self.source.close()
+        if self.target is not self.source:
+            self.target.close()
 
     def wait(self, seconds: float) -> None:
         """Wait, and stop waiting when asked to."""
@@ -69,17 +89,13 @@ def open_session(request: JobTask, context: Context, opener: Opener) -> Iterator
     source = opener(request.source, tier_roots=roots)
     target = source if in_place(request) else opener(request.target)
     files = JobFiles(context.state_dir, request.job_uid)
-    try:
-        SHARED.configure(
-            bytes_per_second=request.total_bytes_per_second,
-            requests_per_second=request.requests_per_second,
-        )
-        limiter = Limiter(request.bandwidth_bytes_per_second, changes=files.limits)
-        yield Session(context, source, target, files, limiter)
-    finally:
-        source.close()
-        if target is not source:
-            target.close()
+    SHARED.configure(
+        bytes_per_second=request.total_bytes_per_second,
+        requests_per_second=request.requests_per_second,
+    )
+    limiter = Limiter(request.bandwidth_bytes_per_second, changes=files.limits)
+    with closing(Session(context, source, target, files, limiter)) as session:
+        yield session
 
 
 class Limiter:

@@ -26,7 +26,7 @@ CHUNK = 1024
 
 def verify(session: Session, request: VerifyRequest) -> VerifyResult:
     """Prove every object that was moved; the manifest is written only when all are proven."""
-    with Checkpoint(session.files.checkpoint) as checkpoint:
+    with session.checkpoint() as checkpoint:
         verifier = _Verifier(session, request, checkpoint)
         digest, counts = write_manifest(session.files.manifest, request, verifier.rows())
     session.context.stop_point("verify.manifest")

@@ -26,7 +26,7 @@ from cloudflux.api.tasks import (
     TaskError,
 )
 from cloudflux.errors import ObjectNotFound, PlanChanged
-from cloudflux.migration.checkpoint import Checkpoint, Moved, parse_moved
+from cloudflux.migration.checkpoint import Moved, parse_moved
 from cloudflux.migration.files import JSON, dump, read_json, write_json
 from cloudflux.migration.planned import PlannedObject, load_plan, planned_objects
 from cloudflux.migration.session import Session
@@ -95,7 +95,7 @@ def share(session: Session, request: ShareRequest) -> ShareResult:
     if known is not None:
         merge(session, request.job_uid)
     plan = load_plan(session)
-    with Checkpoint(session.files.checkpoint) as checkpoint:
+    with session.checkpoint() as checkpoint:
         moved = checkpoint.moved
         left = [one for one in planned_objects(session) if not _is_done(moved, one)]
         before = Shard(len(moved), sum(one.size_bytes for one in moved.values()))
@@ -243,7 +243,7 @@ def merge(session: Session, job_uid: str) -> int:
     run, workers = known["run"], known["workers"]
     claims = _claims(session, job_uid, run, workers)
     taken = 0
-    with Checkpoint(session.files.checkpoint) as checkpoint:
+    with session.checkpoint() as checkpoint:
         for page in brief_pages(session.target):
             session.context.check()
             for key, size_bytes, version in page:

@@ -194,16 +194,8 @@ class AzureStore:
             pages = self._pages(self._prefix, self.page_keys, self._prefix + first)
             return azure_bulk.listed(iter(pages, None), self._prefix, keys)
 
-        before = look()
-        frozen = [b for b in objects if b[0] in before and before[b[0]].archived]
-        alone = list(objects) if target == attributes.ARCHIVE else frozen
-        found = {key: self._alone(key, size, version, target) for key, size, version in alone}
-        rest = [brief for brief in objects if brief[0] not in found]
-        problems = azure_bulk.set_tiers(
-            self._requests, self._container, self._prefix, before, rest, target
-        )
-        after = look() if rest else {}
-        return {**azure_bulk.outcomes(before, after, problems, target), **found}
+        batches = azure_bulk.Batches(self._requests, self._container, self._prefix)
+        return batches.change(objects, target, look, self._alone)
 
     def _alone(
         self, key: str, size_bytes: int, version: str, target: str
