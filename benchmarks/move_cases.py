@@ -182,11 +182,8 @@ def within_minio(bench: Bench, count: int) -> Case:
 def to_cloud(bench: Bench, server: str, count: int) -> Case:
     """MinIO to the emulator of another provider."""
     one = bench.minio("one")
-    scheme, endpoint = "az", ""
-    if server == "azurite":
-        endpoint = bench.azurite().endpoint
-    else:
-        scheme, endpoint = "gs", bench.fakegcs().endpoint
+    scheme = "az" if server == "azurite" else "gs"
+    _ = bench.azurite() if server == "azurite" else bench.fakegcs()  # named by the environment
     source, place = bench.fill("one", count, SMALL), {"target": ""}
 
     def prepare() -> None:
@@ -197,7 +194,6 @@ def to_cloud(bench: Bench, server: str, count: int) -> Case:
         lambda: bench.ours(
             "move", f"s3://{source}/data", f"{scheme}://{place['target']}/data",
             "--source-endpoint", one.endpoint, "--source-profile", "one",
-            "--target-endpoint", endpoint,
         ),
         rclone_copies(f"one:{source}/data", lambda: f"{server}:{place['target']}/data", SMALL),
         prepare,
