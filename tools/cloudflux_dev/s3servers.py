@@ -95,12 +95,17 @@ def start_versitygw(
 
 @contextlib.contextmanager
 def start_minio(
-    directory: Path, *, port: int = 0, log: Path | None = None, outlives: bool = False
+    directory: Path,
+    *,
+    port: int = 0,
+    log: Path | None = None,
+    outlives: bool = False,
+    host: str = "127.0.0.1",
 ) -> Iterator[S3Server]:
     """Run MinIO over `directory` until the block ends. Raises FileNotFoundError without it."""
     program = require("minio")
     port = port or free_port()
-    endpoint = f"http://127.0.0.1:{port}"
+    endpoint = f"http://{host}:{port}"
     access_key, secret_key = f"key{secrets.token_hex(8)}", secrets.token_hex(20)
     environment = {
         **os.environ,
@@ -111,7 +116,7 @@ def start_minio(
         "MINIO_CALLHOME_ENABLE": "off",
     }
     directory.mkdir(parents=True, exist_ok=True)
-    command = [str(program), "server", "--quiet", "--address", f"127.0.0.1:{port}", str(directory)]
+    command = [str(program), "server", "--quiet", "--address", f"{host}:{port}", str(directory)]
     with running(command, environment, log, outlives=outlives) as process:
         wait_until_answering(f"{endpoint}/minio/health/ready", process, successfully=True)
         yield S3Server(endpoint, access_key, secret_key, process.pid)

@@ -1,0 +1,235 @@
+"""The product as pods on a real node: installed by its chart, moved, killed, upgraded, removed.
+
+The tests stand on one cluster and run in their order; each has data sets of its own.
+"""
+
+import signal
+import subprocess
+import time
+import urllib.request
+from typing import Any
+
+import pytest
+from tests.e2e.conftest import NAMESPACE, Cluster
+
+pytestmark = pytest.mark.timeout(900)
+OPERATOR = "app.kubernetes.io/name=cloudflux"
+WORKER = "app.kubernetes.io/name=cloudflux-worker"
+SLOW = 150_000
+"""Bytes a second: a job of 400 objects then takes about half a minute."""
+
+
+def operator_pod(cluster: Cluster) -> dict[str, Any]:
+    found = cluster.pods(NAMESPACE, OPERATOR)
+    assert len(found) == 1
+    return found[0]
+
+
+def answer(cluster: Cluster, path: str) -> str:
+    address = operator_pod(cluster)["status"]["podIP"]
+    with urllib.request.urlopen(f"http://{address}:8080{path}", timeout=10) as found:
+        return found.read().decode()
+
+
+def copied(cluster: Cluster, name: str) -> int:
+    return len(cluster.store.client().list_objects_v2(Bucket=f"{name}-to").get("Contents", ()))
+
+
+def completed(cluster: Cluster, name: str) -> None:
+    cluster.wait(f"MigrationJob {name}", lambda: cluster.phase(name) == "Completed")
+    assert cluster.content(f"{name}-to") == cluster.content(f"{name}-from")
+    location = cluster.get("dataset", name, "team-a")["status"]["location"]
+    assert location["uri"].rstrip("/") == f"s3://{name}-to/data"
+
+
+def test_the_pod_serves_probes_and_metrics(cluster: Cluster) -> None:
+    assert answer(cluster, "/healthz")
+    assert answer(cluster, "/readyz")
+    assert "cloudflux_build_info" in answer(cluster, "/metrics")
+    pod = operator_pod(cluster)["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+
+
+def test_a_data_set_is_scanned_and_a_policy_evaluates_it(cluster: Cluster) -> None:
+    cluster.data_set("seen", objects=5)
+    cluster.apply({
+        "apiVersion": "cloudflux.io/v1alpha1", "kind": "TieringPolicy",
+        "metadata": {"name": "saver", "namespace": "team-a"},
+        "spec": {
+            "selector": {}, "mode": "Recommend",
+            "tiers": [
+                {"name": "Hot", "s3StorageClass": "STANDARD"},
+                {"name": "Cold", "s3StorageClass": "GLACIER_IR"},
+            ],
+        },
+    })  # fmt: skip
+
+    def scanned() -> bool:
+        status = cluster.get("dataset", "seen", "team-a").get("status", {})
+        return status.get("inventory", {}).get("objects") == 5
+
+    cluster.wait("the data set's inventory", scanned)
+    cluster.wait(
+        "the policy's evaluation",
+        lambda: "lastEvaluationTime" in str(cluster.get("tieringpolicy", "saver", "team-a")),
+    )
+
+
+def test_worker_pods_move_a_data_set_and_kubectl_shows_it(cluster: Cluster) -> None:
+    cluster.data_set("big", objects=400)
+    watch = subprocess.Popen(
+        [
+            str(cluster.node.programs / "kubectl"), "--kubeconfig", str(cluster.node.kubeconfig),
+            "-n", "team-a", "get", "migrationjobs", "-w",
+        ],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    cluster.move("big", mode="Job", workers=2, parallelism=4)
+    pods = cluster.wait("worker pods", lambda: cluster.pods("team-a", WORKER))
+    for pod in pods:
+        assert pod["spec"]["automountServiceAccountToken"] is False
+        assert pod["spec"]["serviceAccountName"] == "cloudflux-mover"
+        assert not any("projected" in volume for volume in pod["spec"]["volumes"])
+        assert cluster.store.secret_access_key not in str(pod)
+    completed(cluster, "big")
+    watch.terminate()
+    shown = watch.communicate()[0]
+    print(shown)
+    assert shown.splitlines()[0].split()[:4] == ["NAME", "DATASET", "FROM", "TO"]
+    assert "Copying" in shown
+    assert "Completed" in shown
+    cluster.wait("no Job left", lambda: not cluster.pods("team-a", WORKER))
+    events = cluster.kubectl("-n", "team-a", "get", "events")
+    assert "2 worker pods copy 400 objects" in events
+
+
+def test_a_killed_worker_is_replaced_and_copies_nothing_twice(cluster: Cluster) -> None:
+    cluster.data_set("kill", objects=400)
+    cluster.move("kill", mode="Job", workers=2, parallelism=2, bandwidthBytesPerSecond=SLOW // 4)
+    cluster.wait("some copies", lambda: copied(cluster, "kill") > 60)
+    client = cluster.store.client()
+    time.sleep(6)  # what is told by now is told: a worker tells every five seconds
+    killed = next(
+        pod["metadata"]["name"]
+        for pod in cluster.pods("team-a", WORKER)
+        if pod["status"]["phase"] == "Running"
+    )
+    told = {
+        item["Key"]: item["LastModified"]
+        for item in client.list_objects_v2(Bucket="kill-to", Prefix="data/")["Contents"]
+        if ".cloudflux" not in item["Key"]
+    }
+    cluster.kubectl("-n", "team-a", "delete", "pod", killed, "--grace-period=0", "--force")
+    completed(cluster, "kill")
+    now = {
+        item["Key"]: item["LastModified"]
+        for item in client.list_objects_v2(Bucket="kill-to", Prefix="data/")["Contents"]
+    }
+    again = [key for key, when in told.items() if now[key] != when]
+    assert again == []
+
+
+def test_a_job_deleted_by_hand_is_made_again(cluster: Cluster) -> None:
+    cluster.data_set("gone", objects=300)
+    cluster.move("gone", mode="Job", workers=2, parallelism=2, bandwidthBytesPerSecond=SLOW // 2)
+    cluster.wait("some copies", lambda: copied(cluster, "gone") > 40)
+    cluster.kubectl("-n", "team-a", "delete", "jobs", "--all")
+    completed(cluster, "gone")
+
+
+def test_cancelling_ends_the_pods_and_sweeps_the_copies(cluster: Cluster) -> None:
+    cluster.data_set("stop", objects=300)
+    cluster.move("stop", mode="Job", workers=2, parallelism=2, bandwidthBytesPerSecond=SLOW // 4)
+    cluster.wait("some copies", lambda: copied(cluster, "stop") > 20)
+    patch = '{"spec":{"cancel":true}}'
+    cluster.kubectl("-n", "team-a", "patch", "migrationjob", "stop", "--type=merge", "-p", patch)
+    cluster.wait("Cancelled", lambda: cluster.phase("stop") == "Cancelled")
+    assert cluster.pods("team-a", WORKER) == []
+    cluster.wait("nothing left at the target", lambda: copied(cluster, "stop") == 0)
+    assert len(cluster.content("stop-from")) == 300
+
+
+def test_a_rolling_upgrade_and_a_killed_operator_do_not_stop_a_move(cluster: Cluster) -> None:
+    cluster.data_set("roll", objects=300)
+    cluster.move("roll", mode="Job", workers=2, parallelism=2, bandwidthBytesPerSecond=SLOW // 2)
+    cluster.wait("some copies", lambda: copied(cluster, "roll") > 30)
+    before = operator_pod(cluster)["metadata"]["name"]
+    cluster.install("--set", "podAnnotations.upgraded=yes")
+    cluster.wait(
+        "another pod",
+        lambda: cluster.ready() and operator_pod(cluster)["metadata"]["name"] != before,
+    )
+    cluster.kubectl(
+        "-n", NAMESPACE, "delete", "pod", operator_pod(cluster)["metadata"]["name"],
+        "--grace-period=0", "--force",
+    )  # fmt: skip
+    completed(cluster, "roll")
+    job = cluster.get("migrationjob", "roll", "team-a")
+    assert job["status"]["verification"]["matched"] == 300
+
+
+def test_a_namespace_reaches_no_other_ones_secret_or_data(cluster: Cluster) -> None:
+    cluster.data_set("theirs", "team-b")
+    said = cluster.wait(
+        "a condition", lambda: _conditions(cluster, "theirs", "team-b").get("Ready")
+    )
+    assert said["status"] == "False"
+    assert said["reason"] == "SecretNotFound"
+    account = "system:serviceaccount:cloudflux:cloudflux-operator"
+    for verb, what, where in (
+        ("list", "secrets", "team-a"), ("get", "secrets", "kube-system"),
+        ("create", "pods", "team-a"), ("update", "deployments", "team-a"),
+    ):  # fmt: skip
+        said = cluster.kubectl(
+            "auth", "can-i", verb, what, "-n", where, "--as", account, check=False
+        )
+        assert said.strip() == "no", f"{verb} {what} in {where}"
+    mover = "system:serviceaccount:team-a:cloudflux-mover"
+    said = cluster.kubectl(
+        "auth", "can-i", "get", "secrets", "-n", "team-a", "--as", mover, check=False
+    )
+    assert said.strip() == "no"
+
+
+def _conditions(cluster: Cluster, name: str, namespace: str) -> dict[str, dict[str, str]]:
+    status = cluster.get("dataset", name, namespace).get("status", {})
+    return {one["type"]: one for one in status.get("conditions", ())}
+
+
+def test_a_frozen_api_server_is_survived_within_two_minutes(cluster: Cluster) -> None:
+    cluster.wait("a ready operator", cluster.ready)
+    cluster.node.signal("kube-apiserver", signal.SIGSTOP)
+    try:
+        time.sleep(45)
+    finally:
+        cluster.node.signal("kube-apiserver", signal.SIGCONT)
+    woken = time.monotonic()
+    cluster.wait("the API server", lambda: _answers(cluster))
+    cluster.data_set("later", objects=3)
+
+    def scanned() -> bool:
+        status = cluster.get("dataset", "later", "team-a").get("status", {})
+        return status.get("inventory", {}).get("objects") == 3
+
+    cluster.wait("what was made after the freeze", scanned, 120)
+    assert time.monotonic() - woken < 120
+
+
+def _answers(cluster: Cluster) -> bool:
+    return "ok" in cluster.kubectl("get", "--raw", "/readyz", check=False)
+
+
+def test_uninstalling_deletes_no_data_and_wedges_nothing(cluster: Cluster) -> None:
+    before = cluster.content("big-to")
+    cluster.run_helm("uninstall", "cloudflux", "--wait")
+    crds = cluster.kubectl("get", "crds", "-o", "name")
+    assert crds.count("cloudflux.io") == 3
+    assert cluster.get("dataset", "big", "team-a")
+    cluster.kubectl("-n", "team-a", "delete", "migrationjobs,datasets,tieringpolicies", "--all")
+    cluster.kubectl("delete", "namespace", "team-a", "--wait=false")
+    cluster.wait(
+        "the namespace to go",
+        lambda: not cluster.kubectl("get", "namespace", "team-a", "--ignore-not-found").strip(),
+        120,
+    )
+    assert cluster.content("big-to") == before
