@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help python setup assets demo demo-down test test-kills lint crds lock bench-control bench-events bench-move bench-brain image clean
+.PHONY: help python setup assets demo demo-down test test-kills lint crds lock bench-control bench-events bench-move bench-brain bench-scale image e2e clean
 
 BIN := .venv/bin
 RUN := PYTHONPATH=operator:tools:. $(BIN)/python
@@ -66,17 +66,15 @@ lock: setup ## Resolve the dependencies anew
 bench-control: assets setup ## Measure the control process (10 minutes)
 	@$(RUN) -m benchmarks.bench_control
 
-# the first engine that answers; BASE, VERSION and REVISION are the Dockerfile's arguments
-IMAGE ?= cloudflux/operator:0.1.0
-BASE ?=
-image: ## Build the image with docker, podman or buildah (a few minutes)
-	@if docker info >/dev/null 2>&1; then engine="docker build"; \
-	elif podman info >/dev/null 2>&1; then engine="podman build"; \
-	elif buildah info >/dev/null 2>&1; then engine="buildah build"; \
-	else echo "error: docker, podman or buildah is needed to build the image" >&2; exit 1; fi; \
-	echo "$$engine: $(IMAGE)"; \
-	$$engine $(if $(BASE),--build-arg BASE=$(BASE)) \
-	  --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" -t $(IMAGE) .
+image: setup ## Build the image with docker, podman or buildah (a few minutes; BASE, BUILDER: other bases)
+	@$(RUN) -m cloudflux_dev.image
+
+e2e: assets setup ## Run the product as pods on a real node in namespaces of its own (needs root)
+	@$(RUN) -m cloudflux_dev.e2e
+
+bench-scale: setup ## Measure 1, 2 and 4 workers on 20,000 objects (minutes)
+	@PYTHONPATH=tools $(BIN)/python -m cloudflux_dev.parts minio
+	@$(RUN) -m benchmarks.bench_scale
 
 bench-events: setup ## Measure events out and access events in, on a real Kafka (3 minutes)
 	@$(RUN) -m benchmarks.bench_events

@@ -1,0 +1,162 @@
+"""`make bench-scale`: one, two and four workers as processes, on one MinIO and on directories.
+
+20,000 objects of 4 KiB to 64 KiB from one bucket to another. Each worker is a process of the
+command that a pod runs; sharing out, taking back and the operator's own last pass are timed
+beside it. On one machine the workers share its processors with the server: what is measured
+is what sharing costs, and whether two workers get in each other's way.
+
+CLOUDFLUX_BENCH_SCALE=0.1 takes a tenth of the objects.
+"""
+
+import datetime as dt
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from benchmarks.figures import Figure, print_figures
+from cloudflux.api.dataset import Writers
+from cloudflux.api.tasks import (
+    CopyRequest,
+    Credentials,
+    PlanRequest,
+    ShareRequest,
+    StoreRef,
+    Task,
+    WorkerTask,
+)
+from cloudflux.work.mover import OPERATIONS
+from cloudflux_dev.s3servers import S3Server, start_minio
+
+SCALE = float(os.environ.get("CLOUDFLUX_BENCH_SCALE", "1"))
+OBJECTS = int(20_000 * SCALE)
+WORKERS = (1, 2, 4)
+PARALLELISM = 16
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass
+class Here:
+    """Serves the mover's operations in this process."""
+
+    state_dir: Path
+
+    def progress(self, value: Task) -> None:
+        """Nobody looks."""
+
+    def check(self) -> None:
+        """Nothing stops it."""
+
+    def stop_point(self, name: str) -> None:
+        """Nothing stops it."""
+
+
+def serve(context: Here, name: str, request: Task) -> Any:
+    """One operation."""
+    return OPERATIONS[name].serve(request, context)
+
+
+def fill(server: S3Server) -> int:
+    """Make the objects; return their bytes."""
+    client = server.client()
+    client.create_bucket(Bucket="from")
+
+    def put(number: int) -> int:
+        body = os.urandom(1024) * (4 + number % 61)
+        client.put_object(Bucket="from", Key=f"data/{number % 100}/{number:06d}", Body=body)
+        return len(body)
+
+    with ThreadPoolExecutor(16) as pool:
+        return sum(pool.map(put, range(OBJECTS)))
+
+
+def run(server: S3Server, work: Path, workers: int) -> tuple[float, float]:
+    """Move everything; return the seconds that the workers took, and those of all the rest."""
+    server.client().create_bucket(Bucket=f"to-{workers}")
+    keys = Credentials(
+        access_key_id=server.access_key_id, secret_access_key=SecretStr(server.secret_access_key)
+    )
+    secret = work / "secret"
+    secret.mkdir(exist_ok=True)
+    (secret / "accessKeyId").write_text(server.access_key_id)
+    (secret / "secretAccessKey").write_text(server.secret_access_key)
+
+    def ref(bucket: str, credentials: Credentials | None) -> StoreRef:
+        return StoreRef(
+            uri=f"s3://{bucket}/data", endpoint=server.endpoint, region=server.region,
+            credentials=credentials,
+        )  # fmt: skip
+
+    context = Here(work / f"state-{workers}")
+    base: dict[str, Any] = {
+        "job_uid": f"job-{workers}", "job_name": "bench", "namespace": "n", "data_set_uid": "d",
+        "source_generation": 0, "writers": Writers.QUIESCED, "parallelism": PARALLELISM,
+    }  # fmt: skip
+    ours = base | {"source": ref("from", keys), "target": ref(f"to-{workers}", keys)}
+    began = time.monotonic()
+    serve(context, "mover.plan", PlanRequest(**ours, now=dt.datetime.now(dt.UTC)))
+    planned = time.monotonic()
+    share = serve(context, "mover.share", ShareRequest(**ours, workers=workers))
+    theirs = base | {"source": ref("from", None), "target": ref(f"to-{workers}", None)}
+    task = WorkerTask(**theirs, run=share.run).model_dump_json()
+    shared = time.monotonic()
+    processes = [
+        subprocess.Popen(
+            [
+                sys.executable, "-m", "cloudflux", "worker", "--index", str(index),
+                "--source-credentials", str(secret), "--target-credentials", str(secret),
+                "--state-dir", str(work / f"pod-{workers}-{index}"),
+            ],
+            env={**os.environ, "CLOUDFLUX_WORK": task},
+            cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )
+        for index in range(share.workers)
+    ]  # fmt: skip
+    codes = [process.wait() for process in processes]
+    worked = time.monotonic()
+    if any(codes):
+        raise RuntimeError(f"workers ended with {codes}")
+    result = serve(context, "mover.copy", CopyRequest(**ours, quiet_seconds=0))
+    if result.objects_done != OBJECTS:
+        raise RuntimeError(f"{result.objects_done} of {OBJECTS} objects are there")
+    ended = time.monotonic()
+    print(
+        f"{workers} workers: plan {planned - began:.1f} s, share {shared - planned:.1f} s, "
+        f"work {worked - shared:.1f} s, take back and last pass {ended - worked:.1f} s",
+        flush=True,
+    )
+    return worked - shared, (shared - planned) + (ended - worked)
+
+
+def main() -> int:
+    """Run all and print the figures."""
+    figures = []
+    with tempfile.TemporaryDirectory() as directory:
+        work = Path(directory)
+        with start_minio(work / "minio") as server:
+            size_bytes = fill(server)
+            print(f"{OBJECTS} objects, {size_bytes / 1e6:.0f} MB", flush=True)
+            alone, beside = run(server, work, 1)
+            figures.append(Figure("scale: 1 worker", OBJECTS / alone, "objects/s"))
+            figures.append(Figure("scale: share and take back", OBJECTS / beside, "objects/s"))
+            for workers in WORKERS[1:]:
+                seconds, _ = run(server, work, workers)
+                figures.append(
+                    Figure(
+                        f"scale: {workers} workers", OBJECTS / seconds, "objects/s",
+                        peer=OBJECTS / alone,
+                    )
+                )  # fmt: skip
+    print_figures(figures)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
