@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cloudflux
 from cloudflux_dev import assets, image, node, node_programs, parts
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,7 +51,7 @@ def _built() -> Path:
     image.REPOSITORY = REPOSITORY
     image.build(chosen)
     archive = assets.cache_directory().parent / "operator-image.tar"
-    image.save(chosen, f"{REPOSITORY}:{image.cloudflux.__version__}", archive)
+    image.save(chosen, f"{REPOSITORY}:{cloudflux.__version__}", archive)
     return archive
 
 
