@@ -108,6 +108,8 @@ class GcsStub:
         if asked.get("crc32c", crc32c) != crc32c:
             raise Refused(400, "invalid", "Provided CRC32C does not match.")
         resource = {key: asked[key] for key in WRITABLE if key in asked}
+        if "kmsKeyName" in query:
+            resource["kmsKeyName"] = f"{query['kmsKeyName']}/cryptoKeyVersions/1"
         self._store(bucket, name, data, resource)
         return self.find(bucket, name).resource
 

@@ -128,6 +128,42 @@ class Tier(StrEnum):
     COLD = "Cold"
 
 
+class EncryptionType(StrEnum):
+    """Who encrypts, and with which key."""
+
+    PROVIDER = "Provider"
+    KMS = "Kms"
+    SCOPE = "Scope"
+    CUSTOMER = "Customer"
+    CLIENT = "Client"
+
+
+class Encryption(Model):
+    """How objects that are written to a location are encrypted."""
+
+    type: EncryptionType = Field(
+        description=(
+            "Provider: by the store with its own key (SSE-S3). Kms: with a key of AWS KMS or "
+            "Google Cloud KMS. Scope: an encryption scope of Azure. Customer: with a key that is "
+            "sent with each request (SSE-C, Azure); the store keeps none. Client: by the mover, "
+            "before the bytes leave it, for a store that is not trusted; any store."
+        )
+    )
+    key: Annotated[str, StringConstraints(max_length=2048)] | None = Field(
+        default=None,
+        description=(
+            "Kms: the key's ARN, or its resource name at Google; absent: aws/s3. Scope: its name."
+        ),
+    )
+    key_secret_ref: SecretRef | None = Field(
+        default=None,
+        description=(
+            "Customer and Client: Secret in this namespace, labelled cloudflux.io/credentials, "
+            "whose encryptionKey is 32 random bytes in base64."
+        ),
+    )
+
+
 class Location(Model):
     """Where data is and how it is reached."""
 
@@ -154,5 +190,12 @@ class Location(Model):
             "accessKeyId and secretAccessKey; az://: accountName with accountKey or sasToken, "
             'or connectionString; gs://: serviceAccountJson, or anonymous: "true". Absent: '
             "the operator's own identity, where its settings grant that."
+        ),
+    )
+    encryption: Encryption | None = Field(
+        default=None,
+        description=(
+            "How objects that are written here are encrypted, and read again. Absent: as the "
+            "bucket does it by itself. A class change keeps each object's own encryption."
         ),
     )

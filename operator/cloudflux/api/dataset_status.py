@@ -9,6 +9,7 @@ from pydantic import Field, computed_field
 from cloudflux.api.common import (
     CONDITIONS_BY_TYPE,
     Condition,
+    Encryption,
     Money,
     Name,
     PricedStatus,
@@ -41,6 +42,9 @@ class ActiveLocation(StatusPart):
     region: str | None = Field(default=None, max_length=64, description="Region of this location.")
     credentials_secret_name: str | None = Field(
         default=None, max_length=253, description="Name of the Secret for this location."
+    )
+    encryption: Encryption | None = Field(
+        default=None, description="How the objects here are encrypted; absent: by the bucket."
     )
     generation: int = Field(
         default=0,

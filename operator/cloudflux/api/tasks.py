@@ -8,7 +8,7 @@ import datetime as dt
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from cloudflux.api.common import Tier
+from cloudflux.api.common import EncryptionType, Tier
 from cloudflux.api.dataset import AccessSourceType, Writers
 from cloudflux.api.migrationjob import RestoreTier, VerifyMethod
 from cloudflux.api.tieringpolicy import TieringPolicySpec
@@ -45,6 +45,15 @@ class GcsCredentials(Task):
 AnyCredentials = Credentials | AzureCredentials | GcsCredentials
 
 
+class StoreEncryption(Task):
+    """How a location's objects are encrypted, with the key where we hold one."""
+
+    type: EncryptionType
+    key: str | None = None
+    secret: SecretStr | None = None
+    """32 bytes in base64."""
+
+
 class StoreRef(Task):
     """A location resolved: with credentials and with what the operator allows for it."""
 
@@ -52,6 +61,7 @@ class StoreRef(Task):
     endpoint: str | None = None
     region: str | None = None
     credentials: AnyCredentials | None = None
+    encryption: StoreEncryption | None = None
     ambient: bool = False
     """The operator's own identity may be used (granted by its configuration)."""
     public_only: bool = False

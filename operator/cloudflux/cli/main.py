@@ -17,6 +17,7 @@ _COMMANDS = {
     "move": "cloudflux.cli.move:move",
     "verify": "cloudflux.cli.verify:verify",
     "settier": "cloudflux.cli.settier:settier",
+    "decrypt": "cloudflux.cli.decrypt:decrypt",
     "prices": "cloudflux.cli.prices:app",
     "collector": "cloudflux.cli.collector:collector",
     "console": "cloudflux.cli.console:console",

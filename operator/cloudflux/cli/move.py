@@ -1,10 +1,8 @@
 """`cloudflux move SOURCE TARGET`: copy with proof, without a cluster; run again to go on."""
 
 import datetime as dt
-import json
 import sys
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +19,8 @@ from cloudflux.api.tasks import (
     VerifyRequest,
     VerifyResult,
 )
+from cloudflux.cli.encryption import ENCRYPTION_HELP, encrypted
+from cloudflux.cli.move_output import Outcome, print_outcome, print_plan
 from cloudflux.cli.moving import (
     DONE,
     FAILED,
@@ -28,11 +28,9 @@ from cloudflux.cli.moving import (
     Progress,
     TerminalContext,
     alone,
-    human_bytes,
     job_uid,
     location,
     progress_on,
-    say,
     state_directory,
 )
 from cloudflux.cli.restoring import HELP as RESTORE_HELP
@@ -41,24 +39,6 @@ from cloudflux.errors import CloudFluxError, ConfigurationError
 
 PARALLELISM = 32
 _NOTHING_GOES_ON_SECONDS = 0
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What a run did."""
-
-    objects: int = 0
-    size_bytes: int = 0
-    failed: int = 0
-    restoring: int = 0
-    already_there: bool = False
-    deleted: int = 0
-    kept: int = 0
-    method: str = ""
-    manifest: str = ""
-    manifest_sha256: str = ""
-    failures: list[dict[str, str]] = field(default_factory=list)
-    seconds: float = 0.0
 
 
 def move(
@@ -70,6 +50,8 @@ def move(
     region: Annotated[str | None, typer.Option(help="Region of both.")] = None,
     source_profile: Annotated[str | None, typer.Option(help="AWS profile of the source.")] = None,
     target_profile: Annotated[str | None, typer.Option(help="AWS profile of the target.")] = None,
+    source_encryption: Annotated[str | None, typer.Option(help=ENCRYPTION_HELP)] = None,
+    target_encryption: Annotated[str | None, typer.Option(help=ENCRYPTION_HELP)] = None,
     parallelism: Annotated[
         int, typer.Option(min=1, max=256, help="Objects at a time.")
     ] = PARALLELISM,
@@ -103,11 +85,23 @@ def move(
     """
     try:
         task = {
-            "source": location(
-                source, endpoint=source_endpoint or endpoint, region=region, profile=source_profile
+            "source": encrypted(
+                location(
+                    source,
+                    endpoint=source_endpoint or endpoint,
+                    region=region,
+                    profile=source_profile,
+                ),
+                source_encryption,
             ),
-            "target": location(
-                target, endpoint=target_endpoint or endpoint, region=region, profile=target_profile
+            "target": encrypted(
+                location(
+                    target,
+                    endpoint=target_endpoint or endpoint,
+                    region=region,
+                    profile=target_profile,
+                ),
+                target_encryption,
             ),
             "parallelism": parallelism,
             "bandwidth_bytes_per_second": bandwidth,
@@ -124,14 +118,14 @@ def move(
         job = _task(uid, task)
         home = state_directory(state_dir)
         if dry_run:
-            _print_plan(plan_of(job, home), as_json=as_json)
+            print_plan(plan_of(job, home), as_json=as_json)
             return
         with alone(home / "jobs" / uid), progress_on(sys.stderr) as shown:
             outcome = run(job, home, shown, delete_source=delete_source, wait=wait, durable=durable)
     except CloudFluxError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(FAILED) from error
-    _print_outcome(job, outcome, as_json=as_json)
+    print_outcome(job, outcome, as_json=as_json)
     if outcome.restoring:
         raise typer.Exit(UNDER_WAY)
     raise typer.Exit(INCOMPLETE if outcome.failed or outcome.kept else DONE)
@@ -255,43 +249,3 @@ def _task(uid: str, fields: dict[str, Any]) -> dict[str, Any]:
         "writers": Writers.QUIESCED,
         **fields,
     }
-
-
-def _print_plan(plan: PlanResult, *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(plan.model_dump_json(indent=2, exclude={"list_path"}))
-    else:
-        typer.echo(
-            f"{plan.objects:,} objects, {human_bytes(plan.size_bytes)}; costs "
-            f"{plan.one_off_cost} {plan.currency} once (prices of {plan.price_date}), "
-            f"saves {plan.savings_per_month} a month; about {plan.duration_seconds} s"
-        )
-        for words in plan.warnings:
-            typer.echo(f"note: {words}")
-        for words in plan.problems:
-            typer.echo(f"in the way: {words}")
-    if plan.problems:
-        raise typer.Exit(FAILED)
-
-
-def _print_outcome(job: dict[str, Any], outcome: Outcome, *, as_json: bool) -> None:
-    rate = outcome.objects / outcome.seconds if outcome.seconds else 0.0
-    if as_json:
-        found = {name: getattr(outcome, name) for name in Outcome.__slots__}
-        typer.echo(json.dumps({"source": job["source"].uri, "target": job["target"].uri, **found}))
-        return
-    for one in outcome.failures:
-        say(f"{one['key']}: {one['reason']}: {one['message']}")
-    if outcome.already_there:
-        typer.echo(f"Nothing to do: {outcome.objects:,} objects are there ({outcome.method}).")
-        return
-    words = "proven" if outcome.method else "copied"
-    typer.echo(
-        f"{outcome.objects:,} objects, {human_bytes(outcome.size_bytes)} {words} in "
-        f"{outcome.seconds:.1f} s ({rate:,.0f} objects/s)"
-        + (f"; {outcome.failed} failed" if outcome.failed else "")
-        + (f"; {outcome.deleted:,} deleted at the source" if outcome.deleted else "")
-        + (f"; {outcome.kept:,} changed there and are kept" if outcome.kept else "")
-    )
-    if outcome.manifest:
-        typer.echo(f"proof: {outcome.method}; manifest {outcome.manifest}")

@@ -12,6 +12,7 @@ import typer
 from cloudflux.api.dataset import Writers
 from cloudflux.api.migrationjob import RestoreTier
 from cloudflux.api.tasks import CopyRequest, PlanRequest, PlanResult, VerifyRequest
+from cloudflux.cli.encryption import ENCRYPTION_HELP, encrypted
 from cloudflux.cli.moving import (
     DONE,
     FAILED,
@@ -50,6 +51,7 @@ def settier(
     requests_per_second: Annotated[
         float | None, typer.Option(min=0.1, help="Requests a second at most.")
     ] = None,
+    encryption: Annotated[str | None, typer.Option(help=ENCRYPTION_HELP)] = None,
     restore: Annotated[RestoreTier, typer.Option(help=RESTORE_HELP)] = RestoreTier.NEVER,
     restore_days: Annotated[
         int | None, typer.Option(min=1, max=365, help="How long restored copies live.")
@@ -65,6 +67,7 @@ def settier(
     """
     try:
         ref = location(uri, endpoint=endpoint, region=region, profile=profile)
+        ref = encrypted(ref, encryption)
         uid = job_uid("settier", ref.uri, ref.endpoint, tier, prefix, str(min_size))
         job: dict[str, Any] = {
             "job_uid": uid,

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cloudflux.api.tasks import CopyProgress
+from cloudflux.cli.encryption import ENCRYPTION_HELP, encrypted
 from cloudflux.cli.moving import (
     DONE,
     FAILED,
@@ -30,6 +31,7 @@ def verify(
     endpoint: Annotated[str | None, typer.Option(help="S3-compatible server.")] = None,
     region: Annotated[str | None, typer.Option(help="Region, for signatures.")] = None,
     profile: Annotated[str | None, typer.Option(help="AWS profile with the keys.")] = None,
+    encryption: Annotated[str | None, typer.Option(help=ENCRYPTION_HELP)] = None,
     parallelism: Annotated[int, typer.Option(min=1, max=256, help="At a time.")] = PARALLELISM,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -37,6 +39,7 @@ def verify(
     try:
         header, digest = _read_header(manifest)
         ref = location(header["target"], endpoint=endpoint, region=region, profile=profile)
+        ref = encrypted(ref, encryption)
         found = run(manifest, digest, ref, deep=deep, parallelism=parallelism)
     except CloudFluxError as error:
         typer.echo(f"error: {error}", err=True)

@@ -83,6 +83,32 @@ def from_secret(
     return found
 
 
+def how_to_create_key(namespace: str, name: str) -> str:
+    """The commands that make a Secret with a new encryption key."""
+    return (
+        f"kubectl -n {namespace} create secret generic {name} "
+        "--from-literal=encryptionKey=$(openssl rand -base64 32) && "
+        f"kubectl -n {namespace} label secret {name} {CREDENTIALS_LABEL}=true"
+    )
+
+
+def key_from_secret(raw: Mapping[str, Any]) -> SecretStr:
+    """The encryption key of a Secret. Raises SecretNotFound, never showing it."""
+    meta = raw["metadata"]
+    name, namespace = meta["name"], meta.get("namespace", "default")
+    if CREDENTIALS_LABEL not in (meta.get("labels") or {}):
+        raise SecretNotFound(
+            f"Secret {name} is not labelled {CREDENTIALS_LABEL}: run "
+            f"kubectl -n {namespace} label secret {name} {CREDENTIALS_LABEL}=true"
+        )
+    found = _Secret(name, namespace, "", raw.get("data") or {}).get("encryptionKey")
+    if found is None:
+        raise SecretNotFound(
+            f"Secret {name} lacks encryptionKey: run {how_to_create_key(namespace, name)}"
+        )
+    return SecretStr(found)
+
+
 class _Secret:
     """The data of one Secret, read key by key."""
 

@@ -23,6 +23,7 @@ def active_location(data_set: DataSet) -> Location:
         endpoint=active.endpoint,
         region=active.region,
         credentials_secret_ref=SecretRef(name=secret) if secret else None,
+        encryption=active.encryption,
     )
 
 

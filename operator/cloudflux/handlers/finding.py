@@ -102,6 +102,7 @@ def located(data_set: DataSet, trail: Trail, now: dt.datetime) -> DataSetStatus:
         endpoint=here.endpoint,
         region=here.region,
         credentials_secret_name=secret.name if secret else None,
+        encryption=here.encryption,
         generation=trail.generation,
         since=now,
         previous=origin.uri if trail.hops else None,

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from cloudflux.api.addresses import is_public, refused
 from cloudflux.api.common import PROVIDER_OF_SCHEME, Location
-from cloudflux.api.tasks import AnyCredentials, StoreRef
+from cloudflux.api.tasks import AnyCredentials, StoreEncryption, StoreRef
 from cloudflux.errors import ConfigurationError, LocationRefused
 from cloudflux.settings import Settings
 
@@ -104,7 +104,11 @@ async def check_location(location: Location, namespace: str, settings: Settings)
 
 
 def store_ref(
-    location: Location, namespace: str, settings: Settings, credentials: AnyCredentials | None
+    location: Location,
+    namespace: str,
+    settings: Settings,
+    credentials: AnyCredentials | None,
+    encryption: StoreEncryption | None = None,
 ) -> StoreRef:
     """What a child needs to open the location."""
     return StoreRef(
@@ -112,6 +116,7 @@ def store_ref(
         endpoint=location.endpoint,
         region=location.region,
         credentials=credentials,
+        encryption=encryption,
         ambient=namespace in settings.ambient_namespaces,
         public_only=bool(
             location.endpoint and not is_allowed(location.endpoint, settings.allowed_endpoints)

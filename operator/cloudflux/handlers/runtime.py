@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from cloudflux.api.common import Location
 from cloudflux.api.migrationjob import JobPin, MigrationJobStatus
-from cloudflux.api.tasks import AnyCredentials, StoreRef
+from cloudflux.api.tasks import AnyCredentials, StoreEncryption, StoreRef
 from cloudflux.errors import ConfigurationError
 from cloudflux.events.outbox import Outbox
 from cloudflux.events.publisher import Publisher
@@ -24,6 +24,8 @@ from cloudflux.handlers.credentials import (
     SecretRefused,
     from_secret,
     how_to_create,
+    how_to_create_key,
+    key_from_secret,
 )
 from cloudflux.handlers.finding import Trail
 from cloudflux.handlers.kube import OURS, SECRETS, Forbidden, Kube, NotFound
@@ -241,12 +243,14 @@ class Runtime:
                 )
             return None
         name = location.credentials_secret_ref.name
+        raw = await self._secret(namespace, name, how_to_create(namespace, name, location.uri))
+        return from_secret(raw, location.endpoint, location.uri, must_list=hearsay)
+
+    async def _secret(self, namespace: str, name: str, how: str) -> Raw:
         try:
-            raw = await self.kube.get(SECRETS, namespace, name)
+            return await self.kube.get(SECRETS, namespace, name)
         except NotFound:
-            raise SecretNotFound(
-                f"Secret {name} does not exist: run {how_to_create(namespace, name, location.uri)}"
-            ) from None
+            raise SecretNotFound(f"Secret {name} does not exist: run {how}") from None
         except Forbidden:
             raise SecretNotFound(
                 f"the operator may not read Secrets of namespace {namespace}: run kubectl -n "
@@ -254,7 +258,18 @@ class Runtime:
                 f"--clusterrole={self.settings.secrets_role} "
                 f"--serviceaccount={self.settings.service_account}"
             ) from None
-        return from_secret(raw, location.endpoint, location.uri, must_list=hearsay)
+
+    async def encryption(self, location: Location, namespace: str) -> StoreEncryption | None:
+        """How the location's objects are encrypted, with its key. Raises SecretNotFound."""
+        wanted = location.encryption
+        if wanted is None:
+            return None
+        secret = None
+        if wanted.key_secret_ref is not None:
+            name = wanted.key_secret_ref.name
+            how = how_to_create_key(namespace, name)
+            secret = key_from_secret(await self._secret(namespace, name, how))
+        return StoreEncryption(type=wanted.type, key=wanted.key, secret=secret)
 
     async def store(self, location: Location, namespace: str, *, hearsay: bool = False) -> StoreRef:
         """The location checked and with its credentials, as a child opens it."""
@@ -262,4 +277,5 @@ class Runtime:
         if hearsay and is_allowed(location.endpoint or "", self.settings.allowed_endpoints):
             hearsay = False
         credentials = await self.credentials(location, namespace, hearsay=hearsay)
-        return store_ref(location, namespace, self.settings, credentials)
+        encryption = await self.encryption(location, namespace)
+        return store_ref(location, namespace, self.settings, credentials, encryption)

@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from cloudflux.api.common import EncryptionType
 from cloudflux.api.tasks import JobTask
 from cloudflux.errors import IntegrityError
 from cloudflux.migration.checkpoint import Moved, parse_moved
 from cloudflux.migration.files import JSON, AtomicLines, file_digest, read_lines
+from cloudflux.storage.encryption import key_bytes
 
 FORMAT = "cloudflux-manifest/1"
 
@@ -54,4 +56,21 @@ def _header(request: JobTask) -> JSON:
         "source_generation": request.source_generation,
         "target": request.target.uri,
         "target_class": request.target_class or request.target_root,
+        **({"encryption": _key_of(request)} if request.target.encryption else {}),
     }
+
+
+def _key_of(request: JobTask) -> JSON:
+    """How the target is encrypted; of a key that we hold only its id."""
+    asked = request.target.encryption
+    if asked is None:
+        return {}
+    told: JSON = {"type": asked.type.value}
+    if asked.key:
+        told["key"] = asked.key
+    if asked.type is EncryptionType.CLIENT and asked.secret is not None:
+        from cloudflux.storage.sealing import key_id  # cryptography is loaded where it is used
+
+        secret = key_bytes(asked.secret.get_secret_value(), request.target.uri)
+        told |= {"algorithm": "AES-256-GCM STREAM 64 KiB", "key_id": key_id(secret)}
+    return told

@@ -271,6 +271,7 @@ def _switch(draft: Draft, pin: JobPin) -> SwitchDataSet:
             endpoint=pin.target.endpoint,
             region=pin.target.region,
             credentials_secret_name=secret.name if secret else None,
+            encryption=pin.target.encryption,
             generation=pin.source_generation + 1,
             since=draft.now,
             previous=pin.source.uri,

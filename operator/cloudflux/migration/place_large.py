@@ -87,7 +87,7 @@ def moved_of(
         target_version=written.version,
         storage_class=name,
         digests=kept_digests(session, digests),
-        attested=common[0] if common else "",
+        attested=common[0] if common else written.attested,
     )
 
 

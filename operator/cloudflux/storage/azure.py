@@ -9,12 +9,13 @@ from azure.storage.blob import BlobClient, BlobServiceClient
 from cloudflux.api.tasks import StoreRef
 from cloudflux.errors import NotSupported, ObjectNotFound, PreconditionFailed, StorageError
 from cloudflux.storage import azure_attributes as attributes
-from cloudflux.storage import azure_bulk, azure_config, azure_tiers, azure_upload
+from cloudflux.storage import azure_bulk, azure_config, azure_encryption, azure_tiers, azure_upload
 from cloudflux.storage.azure_client import client_for, split_uri
 from cloudflux.storage.azure_errors import Requests
 from cloudflux.storage.azure_stream import BlobStream
 from cloudflux.storage.bucket_facts import BucketFacts
 from cloudflux.storage.digests import compare
+from cloudflux.storage.encryption import Asked, encryption_of
 from cloudflux.storage.interface import (
     CONTROL_PREFIX,
     Brief,
@@ -35,11 +36,17 @@ class AzureStore:
     """Block blobs; the version of one is its ETag."""
 
     def __init__(
-        self, client: BlobServiceClient, retrier: Retrier, container: str, prefix: str
+        self,
+        client: BlobServiceClient,
+        retrier: Retrier,
+        container: str,
+        prefix: str,
+        encryption: Asked | None = None,
     ) -> None:
         """`prefix` is empty or ends with a slash."""
         self._container = client.get_container_client(container)
         self._prefix = prefix
+        self._write_with, self._read_with = azure_encryption.arguments_of(encryption)
         self.page_keys = PAGE_KEYS
         self.uri = f"az://{container}/{prefix}".rstrip("/")
         self._requests = Requests(self.uri, retrier)
@@ -61,7 +68,7 @@ class AzureStore:
         """Open a location; no request is made. Raises ConfigurationError."""
         container, prefix = split_uri(ref.uri)
         client, retrier = client_for(ref)
-        return cls(client, retrier, container, prefix)
+        return cls(client, retrier, container, prefix, encryption_of(ref, *azure_encryption.TYPES))
 
     def check(self) -> None:
         """Raise a clear error unless the container exists and can be listed."""
@@ -84,7 +91,7 @@ class AzureStore:
     def head(self, key: str) -> ObjectInfo:
         """Everything known of one blob, with checksums and tags. Raises ObjectNotFound."""
         blob = self._blob(key)
-        found = self._requests.send("Get Blob Properties", key, blob.get_blob_properties)
+        found = self._properties(key)
         tags: Mapping[str, str] = {}
         if found.tag_count:
             tags = self._requests.send("Get Blob Tags", key, blob.get_blob_tags)
@@ -95,7 +102,9 @@ class AzureStore:
         blob = self._blob(key)
 
         def request() -> Any:
-            return blob.download_blob(max_concurrency=1, **_conditions(if_version=if_version))
+            return blob.download_blob(
+                max_concurrency=1, **self._read_with, **_conditions(if_version=if_version)
+            )
 
         opened = self._requests.send("Get Blob", key, request)
         return cast("BinaryIO", BlobStream(opened, self._requests, key))
@@ -124,6 +133,7 @@ class AzureStore:
                 stream,
                 size_bytes,
                 arguments=attributes.write_arguments(info, storage_class, metadata, key=key),
+                encryption=self._write_with,
                 conditions=_conditions(if_absent=if_absent, if_version=if_version),
                 sha256=sha256,
             )
@@ -151,7 +161,7 @@ class AzureStore:
                 raise
         except PreconditionFailed:
             # Azure says so of an absent blob, too.
-            self._requests.send("Get Blob Properties", key, blob.get_blob_properties)
+            self._properties(key)
             raise
 
     def change_class(
@@ -211,8 +221,7 @@ class AzureStore:
 
     def restoration(self, key: str) -> Restoration:
         """How far the rehydration of a blob is. Raises ObjectNotFound."""
-        blob = self._blob(key)
-        found = self._requests.send("Get Blob Properties", key, blob.get_blob_properties)
+        found = self._properties(key)
         return azure_tiers.restoration_of(found)
 
     def restore(self, key: str, *, tier: str, days: int, to_class: str | None) -> None:  # noqa: ARG002
@@ -242,6 +251,12 @@ class AzureStore:
             return self._requests.send("List Blobs", "", lambda: _next(pages))
 
         return following
+
+    def _properties(self, key: str) -> Any:
+        blob = self._blob(key)
+        return self._requests.send(
+            "Get Blob Properties", key, lambda: blob.get_blob_properties(**self._read_with)
+        )
 
     def _blob(self, key: str) -> BlobClient:
         name = self._prefix + key

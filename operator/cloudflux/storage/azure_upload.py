@@ -34,6 +34,7 @@ def upload(
     size_bytes: int,
     *,
     arguments: Mapping[str, Any],
+    encryption: Mapping[str, Any],
     conditions: Mapping[str, Any],
     sha256: str | None,
 ) -> tuple[Mapping[str, Any], Mapping[str, str]]:
@@ -42,7 +43,8 @@ def upload(
     Each request carries an MD5 that the server compares with what arrived.
     """
     if size_bytes < SINGLE_PUT_BYTES:
-        return _whole(requests, blob, key, stream, size_bytes, arguments, conditions, sha256)
+        whole = {**arguments, **encryption}
+        return _whole(requests, blob, key, stream, size_bytes, whole, conditions, sha256)
     # Whoever gives the stream digests it; of blocks the server tells no digest to compare.
     digests = Digests({"sha256"} if sha256 else ())
     # A blob's block ids must be of one length; the random start keeps two writers apart.
@@ -53,7 +55,9 @@ def upload(
         requests.send(
             "Put Block",
             key,
-            lambda: blob.stage_block(block, body, length=len(body), validate_content="md5"),
+            lambda: blob.stage_block(
+                block, body, length=len(body), validate_content="md5", **encryption
+            ),
         )
         return BlobBlock(block)
 
@@ -62,7 +66,9 @@ def upload(
     blocks = in_parallel(stage, bodies, PARALLEL_BLOCKS, "azure-block")
     require_announced(key, digests, size_bytes, sha256)
     answer = requests.send(
-        "Put Block List", key, lambda: blob.commit_block_list(blocks, **arguments, **conditions)
+        "Put Block List",
+        key,
+        lambda: blob.commit_block_list(blocks, **arguments, **encryption, **conditions),
     )
     return answer, digests.hex()
 

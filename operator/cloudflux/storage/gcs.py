@@ -4,12 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, BinaryIO, cast
 
+from cloudflux.api.common import EncryptionType
 from cloudflux.api.tasks import StoreRef
-from cloudflux.errors import NotSupported, ObjectNotFound, PreconditionFailed
+from cloudflux.errors import ConfigurationError, NotSupported, ObjectNotFound, PreconditionFailed
 from cloudflux.storage import gcs_attributes as attributes
 from cloudflux.storage import gcs_config, gcs_rewrite
 from cloudflux.storage.bucket_facts import BucketFacts
 from cloudflux.storage.digests import compare
+from cloudflux.storage.encryption import Asked, encryption_of
 from cloudflux.storage.gcs_client import TIMEOUTS_SECONDS, Connection, Connector, split_uri
 from cloudflux.storage.gcs_errors import Body, Requests
 from cloudflux.storage.gcs_upload import SINGLE_REQUEST_BYTES, Upload
@@ -29,8 +31,11 @@ LISTED = "items(name,size,generation,storageClass,updated),nextPageToken"
 class GcsStore:
     """Objects with generations; every write, change and deletion names the one it means."""
 
-    def __init__(self, connector: Connector, bucket: str, prefix: str) -> None:
+    def __init__(
+        self, connector: Connector, bucket: str, prefix: str, encryption: Asked | None = None
+    ) -> None:
         """`prefix` is empty or ends with a slash."""
+        self._kms = {"kmsKeyName": encryption.key} if encryption and encryption.key else {}
         self._connector, self._bucket_name, self._prefix = connector, bucket, prefix
         self.page_keys = PAGE_KEYS
         self.uri = f"gs://{bucket}/{prefix}".rstrip("/")
@@ -48,7 +53,12 @@ class GcsStore:
     def from_ref(cls, ref: StoreRef) -> "GcsStore":
         """Open a location; no request is made. Raises ConfigurationError."""
         bucket, prefix = split_uri(ref.uri)
-        return cls(Connector(ref), bucket, prefix)
+        asked = encryption_of(ref, EncryptionType.PROVIDER, EncryptionType.KMS)
+        if asked is not None and asked.type is EncryptionType.KMS and not asked.key:
+            raise ConfigurationError(
+                f"{ref.uri}: encryption.type Kms needs key: projects/…/cryptoKeys/NAME"
+            )
+        return cls(Connector(ref), bucket, prefix, asked)
 
     def check(self) -> None:
         """Raise a clear error unless the bucket exists and can be listed."""
@@ -121,7 +131,10 @@ class GcsStore:
             stream,
             size_bytes,
             body=body,
-            conditions=_conditions(if_absent=if_absent, if_version=if_version),
+            conditions={
+                **_conditions(if_absent=if_absent, if_version=if_version),
+                **self._kms,
+            },
             sha256=sha256,
         )
         written = Written(str(stored["generation"]), attributes.checksums_of(stored))

@@ -30,7 +30,7 @@ class Upload:
         size_bytes: int,
         *,
         body: Mapping[str, Any],
-        conditions: Mapping[str, int],
+        conditions: Mapping[str, int | str],
         sha256: str | None,
     ) -> tuple[dict[str, Any], Mapping[str, str]]:
         """Send everything in one request, with the CRC32C that the server compares."""
@@ -64,7 +64,7 @@ class Upload:
         size_bytes: int,
         *,
         body: Mapping[str, Any],
-        conditions: Mapping[str, int],
+        conditions: Mapping[str, int | str],
         sha256: str | None,
     ) -> tuple[dict[str, Any], Mapping[str, str]]:
         """Send chunk by chunk; a broken one goes on where the server says it is.
@@ -98,7 +98,7 @@ class Upload:
             raise
 
     def _begin(
-        self, body: Mapping[str, Any], conditions: Mapping[str, int], size_bytes: int
+        self, body: Mapping[str, Any], conditions: Mapping[str, int | str], size_bytes: int
     ) -> str:
         def request() -> str:
             answer = self._connection.session.post(

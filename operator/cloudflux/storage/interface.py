@@ -93,6 +93,8 @@ class Written:
 
     version: str
     checksums: Mapping[str, str] = field(default_factory=dict)
+    attested: str = ""
+    """What the server proved of the bytes where that is no digest of the content; in words."""
 
 
 @runtime_checkable

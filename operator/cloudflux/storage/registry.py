@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from cloudflux.api.common import EncryptionType
 from cloudflux.api.tasks import StoreRef
 from cloudflux.errors import ConfigurationError
+from cloudflux.storage.encryption import encryption_of
 from cloudflux.storage.interface import Store
 
 Opener = Callable[[StoreRef, Sequence[str]], Store]
@@ -33,6 +35,7 @@ def _open_gcs(ref: StoreRef, tier_roots: Sequence[str]) -> Store:
 def _open_file(ref: StoreRef, tier_roots: Sequence[str]) -> Store:
     from cloudflux.storage.file import FileStore
 
+    encryption_of(ref)
     return FileStore(ref.uri, file_roots=ref.file_roots, tier_roots=tier_roots)
 
 
@@ -61,4 +64,13 @@ def open_store(ref: StoreRef, *, tier_roots: Sequence[str] = ()) -> Store:
     if opener is None:
         known = ", ".join(f"{name}://" for name in sorted(SCHEMES))
         raise ConfigurationError(f"{ref.uri}: unknown scheme; use one of {known}")
-    return opener(ref, tier_roots)
+    store = opener(ref, tier_roots)
+    if ref.encryption is None or ref.encryption.type is not EncryptionType.CLIENT:
+        return store
+    from cloudflux.storage.sealed import SealedStore
+
+    if tier_roots:
+        raise ConfigurationError(f"{ref.uri}: encryption.type Client knows no tiers of directories")
+    asked = encryption_of(ref, EncryptionType.CLIENT)
+    assert asked is not None  # noqa: S101  (it is Client)
+    return SealedStore(store, asked.secret)

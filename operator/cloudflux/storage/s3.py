@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import BinaryIO, cast
 
+from cloudflux.api.common import EncryptionType
 from cloudflux.api.tasks import StoreRef
 from cloudflux.errors import NotSupported, PreconditionFailed, Unavailable
 from cloudflux.storage import s3_attributes as attributes
 from cloudflux.storage import s3_classes, s3_config, s3_copy, s3_multipart, s3_restore
 from cloudflux.storage import s3_uploads as uploads
 from cloudflux.storage.bucket_facts import BucketFacts
+from cloudflux.storage.encryption import Asked, encryption_of
 from cloudflux.storage.interface import (
     CONTROL_PREFIX,
     Brief,
@@ -24,10 +26,12 @@ from cloudflux.storage.interface import (
 from cloudflux.storage.keys import printable
 from cloudflux.storage.s3_bucket import PAGE_KEYS, WHOLE_TELLS, Bucket
 from cloudflux.storage.s3_client import split_uri, wire_for
+from cloudflux.storage.s3_encryption import ServerSide
 from cloudflux.storage.s3_wire import Wire
 from cloudflux.storage.s3_write import SINGLE_PUT_BYTES, Writer, conditions_of, gone_is_changed
 
 SINGLE_COPY_BYTES = 5 << 30
+ENCRYPTIONS = (EncryptionType.PROVIDER, EncryptionType.KMS, EncryptionType.CUSTOMER)
 
 
 class S3Store:
@@ -40,9 +44,10 @@ class S3Store:
         prefix: str,
         *,
         single_copy_bytes: int = SINGLE_COPY_BYTES,
+        encryption: Asked | None = None,
     ) -> None:
         """`prefix` is empty or ends with a slash; `single_copy_bytes` is CopyObject's limit."""
-        self._bucket = Bucket(wire, bucket, prefix)
+        self._bucket = Bucket(wire, bucket, prefix, ServerSide(encryption))
         self._writer = Writer(self._bucket)
         self._keeps_classes = False
         self.single_copy_bytes = single_copy_bytes
@@ -63,7 +68,7 @@ class S3Store:
     def from_ref(cls, ref: StoreRef) -> "S3Store":
         """Open a location; no request is made. Raises ConfigurationError."""
         bucket, prefix = split_uri(ref.uri)
-        return cls(wire_for(ref), bucket, prefix)
+        return cls(wire_for(ref), bucket, prefix, encryption=encryption_of(ref, *ENCRYPTIONS))
 
     def check(self) -> None:
         """Raise a clear error unless the bucket exists and can be listed."""

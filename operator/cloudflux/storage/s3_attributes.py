@@ -35,7 +35,6 @@ _CARRIED = (
     "expires",
     "x-amz-website-redirect-location",
 )
-_ENCRYPTION = "x-amz-server-side-encryption"
 _PARTS = re.compile(r"-(\d+)$")
 _NAME = re.compile(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 
@@ -114,14 +113,6 @@ def write_headers(
         if info.tags:
             headers["x-amz-tagging"] = urlencode(info.tags)
     return headers
-
-
-def encryption_of(headers: Mapping[str, str]) -> dict[str, str]:
-    """Headers that keep a KMS key on a copy; other encryption is the bucket's own."""
-    if headers.get(_ENCRYPTION) not in ("aws:kms", "aws:kms:dsse"):
-        return {}
-    names = (_ENCRYPTION, f"{_ENCRYPTION}-aws-kms-key-id", f"{_ENCRYPTION}-bucket-key-enabled")
-    return {name: headers[name] for name in names if name in headers}
 
 
 def _size_of(headers: Mapping[str, str]) -> int:

@@ -6,6 +6,7 @@ from typing import BinaryIO, cast
 from cloudflux.errors import NotSupported, ObjectArchived, ObjectNotFound, StorageError
 from cloudflux.storage.http_client import Response
 from cloudflux.storage.keys import key_bytes, printable
+from cloudflux.storage.s3_encryption import ServerSide
 from cloudflux.storage.s3_errors import Body
 from cloudflux.storage.s3_listing import Page
 from cloudflux.storage.s3_sign import quote_path
@@ -21,8 +22,11 @@ _TELLS_TAGS = frozenset({"AmazonS3", "MinIO"})
 class Bucket:
     """A wire, and where on it the objects are; thread-safe."""
 
-    def __init__(self, wire: Wire, bucket: str, prefix: str) -> None:
+    def __init__(
+        self, wire: Wire, bucket: str, prefix: str, encryption: ServerSide | None = None
+    ) -> None:
         """`prefix` is empty or ends with a slash."""
+        self._encryption = encryption or ServerSide(None)
         self.wire, self.bucket, self.prefix = wire, bucket, prefix
         self.uri = f"s3://{bucket}/{prefix}".rstrip("/")
         self._tells_tags: bool | None = None
@@ -40,8 +44,9 @@ class Bucket:
         repeat: bool = True,
     ) -> Answer:
         """Ask something of the bucket, or of an object by its whole name; see `Wire.call`."""
+        sent = {**self._encryption.headers(operation), **(headers or {})}
         return self.wire.call(
-            operation, method, self.bucket, name, query=query, headers=headers, body=body,
+            operation, method, self.bucket, name, query=query, headers=sent, body=body,
             sha256=sha256, repeat=repeat,
         )  # fmt: skip
 
@@ -92,7 +97,11 @@ class Bucket:
         """Ask for the content of a version, with these headers; the body is unread."""
         condition = {} if if_version is None else {"if-match": f'"{if_version}"'}
         return self.wire.stream(
-            "GetObject", "GET", self.bucket, self.name(key), headers={**condition, **headers}
+            "GetObject",
+            "GET",
+            self.bucket,
+            self.name(key),
+            headers={**self._encryption.headers("GetObject"), **condition, **headers},
         )
 
     def body(self, key: str, response: Response) -> BinaryIO:

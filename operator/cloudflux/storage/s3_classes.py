@@ -11,6 +11,7 @@ from cloudflux.storage.digests import compare
 from cloudflux.storage.interface import ObjectInfo
 from cloudflux.storage.keys import printable
 from cloudflux.storage.s3_bucket import Bucket
+from cloudflux.storage.s3_encryption import kept
 from cloudflux.storage.s3_uploads import Upload
 
 _OTHER_VERSION = "00000000000000000000000000000000"
@@ -69,7 +70,7 @@ def _copy_whole(source: Source, target: str, condition: Mapping[str, str]) -> st
             "x-amz-metadata-directive": "COPY",
             "x-amz-tagging-directive": "COPY",
             attributes.CLASS: target,
-            **attributes.encryption_of(source.headers),
+            **kept(source.headers),
             **condition,
         },
     )
@@ -94,7 +95,7 @@ def _copy_in_parts(source: Source, target: str, condition: Mapping[str, str]) ->
         source.name,
         headers={
             **attributes.write_headers(source.info, target, None),
-            **attributes.encryption_of(source.headers),
+            **kept(source.headers),
         },
         conditions=condition,
         verifies=True,
