@@ -1,5 +1,6 @@
 """The operator as a process on a real control plane, with directories as data."""
 
+import base64
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,30 @@ def source(tmp_path: Path) -> Path:
     directory = tmp_path / "data" / "source"
     directory.mkdir(parents=True)
     return directory
+
+
+def test_a_move_is_encrypted_with_the_key_of_a_secret(
+    start: Start, world: World, source: Path, tmp_path: Path
+) -> None:
+    content = fill(source, 3)
+    target, back = tmp_path / "data" / "vault", tmp_path / "data" / "back"
+    target.mkdir()
+    back.mkdir()
+    key = {"encryptionKey": base64.b64encode(bytes(range(32))).decode()}
+    labels = {"cloudflux.io/credentials": "true"}
+    world.api.create_secret(world.namespace, "vault-key", key, labels)
+    start()
+    world.data_set("books", source.as_uri(), writers="Quiesced")
+    world.wait_ready("books")
+    encryption = {"type": "Client", "keySecretRef": {"name": "vault-key"}}
+    place = {"uri": target.as_uri(), "encryption": encryption}
+    world.job("seal", "books", {"location": place})
+    world.wait_condition("migrationjobs", "seal", "Succeeded", "True")
+    assert all(one.startswith(b"CFXSEAL1") for one in read_all(target).values())
+    assert world.status("datasets", "books")["location"]["encryption"] == encryption
+    world.job("open", "books", {"location": {"uri": back.as_uri()}})
+    world.wait_condition("migrationjobs", "open", "Succeeded", "True")
+    assert read_all(back) == content
 
 
 def test_the_bandwidth_of_a_running_job_can_be_changed(

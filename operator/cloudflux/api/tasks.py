@@ -464,6 +464,8 @@ class Marker(Task):
     target_region: str | None = None
     target_secret_name: str | None = None
     """Name of the Secret that the move used there; "" for none; None in older markers."""
+    target_encryption: str | None = None
+    """How the objects there are encrypted, in one word. Keys are never found by a marker."""
     job_uid: str
     manifest_digest: str
 

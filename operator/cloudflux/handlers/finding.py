@@ -73,6 +73,12 @@ def _same_kind(one: str, other: str) -> bool:
 def _target(data_set: DataSet, marker: Marker) -> Location:
     """The place that a marker leads to, with the Secret that the move used for it."""
     origin = data_set.spec.location
+    if marker.target_encryption is not None:
+        raise ConfigurationError(
+            f"the data was moved to {marker.target_uri} and is encrypted there "
+            f"({marker.target_encryption}); create the DataSet with that as spec.location, with "
+            "its encryption"
+        )
     same_kind = _same_kind(marker.target_uri, origin.uri)
     try:
         secret = SecretRef(name=marker.target_secret_name) if marker.target_secret_name else None

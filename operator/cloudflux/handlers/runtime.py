@@ -246,7 +246,7 @@ class Runtime:
         raw = await self._secret(namespace, name, how_to_create(namespace, name, location.uri))
         return from_secret(raw, location.endpoint, location.uri, must_list=hearsay)
 
-    async def _secret(self, namespace: str, name: str, how: str) -> Raw:
+    async def _secret(self, namespace: str, name: str, how: str) -> dict[str, Any]:
         try:
             return await self.kube.get(SECRETS, namespace, name)
         except NotFound:

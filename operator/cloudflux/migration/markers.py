@@ -136,6 +136,7 @@ def _write_markers(session: Session, request: PrepareSwitchRequest) -> None:
         target_endpoint=request.target.endpoint,
         target_region=request.target.region,
         target_secret_name=request.target_secret_name,
+        target_encryption=request.target.encryption.type if request.target.encryption else None,
         job_uid=request.job_uid,
         manifest_digest=request.manifest_digest,
     )

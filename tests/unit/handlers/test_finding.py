@@ -75,6 +75,12 @@ def test_markers_of_others_and_older_ones_lead_nowhere() -> None:
     assert find({A: marker(1, B), B: marker(1, A)}).here.uri == B, "no circle"
 
 
+def test_a_marker_never_brings_a_key() -> None:
+    sealed = marker(1, B).model_copy(update={"target_encryption": "Client"})
+    with pytest.raises(ConfigurationError, match=r"encrypted there \(Client\); create the DataSet"):
+        find({A: sealed})
+
+
 def test_an_endless_chain_is_said() -> None:
     chain = {f"s3://b/{n}": marker(n + 1, f"s3://b/{n + 1}") for n in range(200)}
     with pytest.raises(ConfigurationError, match="present location"):
