@@ -2,7 +2,8 @@
 
 (a) many MigrationJobs over tiny directories that are listed already, from apply to all
 Completed: wall time, API writes a job by verb and resource (from the API server's own
-metrics), memory and CPU; how long the listing took stands beside it;
+metrics), memory and CPU; how long the listing took stands beside it, and what the listings
+afterwards, which give way to moves, add;
 (b) one job from `kubectl apply` to Completed; (c) start-up with many idle resources.
 CLOUDFLUX_BENCH_JOBS and CLOUDFLUX_BENCH_IDLE make it smaller than 1,000 and 10,000.
 """
@@ -297,7 +298,7 @@ def main() -> int:
     """Run the three and print the table."""
     with tempfile.TemporaryDirectory(prefix="cloudflux-bench-") as directory:
         bench = Bench(Path(directory))
-        print("Starting etcd and kube-apiserver (10 s) …", flush=True)
+        print("Starting etcd (never flushed) and kube-apiserver (GOGC=400) …", flush=True)
         bench.control_plane.start()
         try:
             bench.control_plane.install_crds()
