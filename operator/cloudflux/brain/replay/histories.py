@@ -6,8 +6,9 @@ by then. Sums are of whole numbers in float64, hence exact and the same in any o
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-from cloudflux.brain.replay.families import base_name, directory_name, families
+from cloudflux.brain.replay.families import base_names, directory_names, families
 from cloudflux.brain.replay.ledger import ByDay
 from cloudflux.brain.replay.trace import NEVER, Array, Trace
 
@@ -45,60 +46,70 @@ class Histories:
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
         count = len(trace)
-        self._seen = ByDay(
-            np.minimum(trace.seen, trace.until + 1).astype(np.int32), trace.train_from, trace.until
-        )
-        self.day = trace.train_from - 1
+        first, last = trace.train_from, trace.until
+        self._seen = ByDay(np.minimum(trace.seen, last + 1).astype(np.int32), first, last)
+        self._happened = ByDay(trace.day, first, last)
+        self.day = first - 1
         self.last_read = np.full(count, NEVER, dtype=np.int32)
         self._last_gap = np.zeros(count)
         self._mean_gap = np.zeros(count)
         self._lifetime = np.zeros(count)
-        ids = trace.ids.tolist()
+        self._reads = {window: np.zeros(count) for window in WINDOWS}
+        """Known reads of the last so many days, kept up to date day by day."""
+        self._read_days = {window: np.zeros(count) for window in WINDOWS[2:]}
+        names = pa.array(trace.ids, pa.string())
         self._families = [
-            families([key(name) for name in ids], trace.first_day)
-            for key in (base_name, directory_name)
+            families(names_of(names), trace.first_day)
+            for names_of in (base_names, directory_names)
         ]
 
     def advance(self, day: int) -> None:
         """Take in everything that became known up to and including a day."""
         while self.day < day:
             self.day += 1
+            self._let_go()
             rows = self._seen.on(self.day)
             if len(rows):
                 self._take(self.trace.row[rows], self.trace.day[rows], self.trace.reads[rows])
 
+    def _let_go(self) -> None:
+        """Take out of each window the day that is too old for it now."""
+        for window in WINDOWS:
+            old = self.day - window
+            if old < self.trace.train_from:
+                break
+            rows = self._happened.on(old)
+            rows = rows[self.trace.seen[rows] < self.day]
+            row = self.trace.row[rows]
+            np.subtract.at(self._reads[window], row, self.trace.reads[rows])
+            if window in self._read_days:
+                np.subtract.at(self._read_days[window], row, 1.0)
+
     def _take(self, row: npt.NDArray[np.int32], day: npt.NDArray[np.int32], reads: Array) -> None:
-        self._lifetime += np.bincount(row, weights=reads, minlength=len(self._lifetime))
-        latest = self.last_read.copy()
-        np.maximum.at(latest, row, day)
-        which = np.unique(row)
-        which = which[(latest[which] > self.last_read[which]) & (self.last_read[which] > NEVER)]
-        gap = (latest[which] - self.last_read[which]).astype(np.float64)
+        np.add.at(self._lifetime, row, reads)
+        for window in WINDOWS:
+            recent = day > self.day - window
+            np.add.at(self._reads[window], row[recent], reads[recent])
+            if window in self._read_days:
+                np.add.at(self._read_days[window], row[recent], 1.0)
+        which, before = np.unique(row), self.last_read
+        latest = before[which]
+        np.maximum.at(before, row, day)
+        newer = (before[which] > latest) & (latest > NEVER)
+        which, latest = which[newer], latest[newer]
+        gap = (before[which] - latest).astype(np.float64)
         known = self._mean_gap[which] > 0
         self._mean_gap[which] = np.where(known, 0.7 * self._mean_gap[which] + 0.3 * gap, gap)
         self._last_gap[which] = gap
-        self.last_read = latest
 
     def features(self, which: npt.NDArray[np.intp]) -> Matrix:
         """Describe some objects, all of them born by the day that was reached."""
         day, trace = self.day, self.trace
-        count = len(trace)
-        known = self._known_since(day - _YEAR)
-        row, reads = trace.row[known], trace.reads[known]
-        back = day - trace.day[known]
         age = (day - trace.first_day[which]).astype(np.float64)
         idle = np.minimum(day - np.maximum(self.last_read[which], trace.first_day[which]), age)
-        sums: dict[int, Array] = {}
-        read_days: dict[int, Array] = {}
-        for window in reversed(WINDOWS):
-            recent = back < window
-            row, reads, back = row[recent], reads[recent], back[recent]
-            sums[window] = np.asarray(
-                np.bincount(row, weights=reads, minlength=count), dtype=np.float64
-            )
-            read_days[window] = np.bincount(row, minlength=count)[which].astype(np.float64)
-        month = sums[30]
-        picked = {window: total[which] for window, total in sums.items()}
+        picked = {window: total[which] for window, total in self._reads.items()}
+        read_days = {window: total[which] for window, total in self._read_days.items()}
+        month = self._reads[30]
         mean_gap = self._mean_gap[which]
         columns = [
             np.log1p(idle),
