@@ -14,6 +14,8 @@ _COMMANDS = {
     "backtest": "cloudflux.cli.backtest:backtest",
     "train": "cloudflux.cli.train:train",
     "generate": "cloudflux.cli.generate:generate",
+    "explain": "cloudflux.cli.explain:explain",
+    "evaluate": "cloudflux.cli.evaluate:evaluate",
     "move": "cloudflux.cli.move:move",
     "verify": "cloudflux.cli.verify:verify",
     "settier": "cloudflux.cli.settier:settier",

@@ -27,6 +27,8 @@ class History:
 
 
 Rate = npt.NDArray[np.float64]
+"""Mean reads by object and day; a number below 0 is not a mean but exactly so many."""
+EXACTLY_ONCE = -1.0
 Make = Callable[[np.random.Generator, int, int], tuple[list[str], Ints, Rate]]
 
 
@@ -41,7 +43,7 @@ def generate(behaviour: str, *, objects: int, days: int, seed: int) -> History:
     random = np.random.default_rng([seed, *behaviour.encode()])
     ids, born, rate = BEHAVIOURS[behaviour](random, objects, days)
     rate = np.where(np.arange(days) >= born[:, None], rate, 0.0)
-    counts = random.poisson(rate)
+    counts = np.where(rate < 0, -rate, random.poisson(np.maximum(rate, 0.0))).astype(np.int64)
     row, day = np.nonzero(counts)
     size = np.exp(random.normal(np.log(20e6), 2.0, objects)).astype(np.int64)
     return History(ids, size, born, row.astype(np.int64), day.astype(np.int64), counts[row, day])
@@ -145,7 +147,7 @@ def _mass_scan(
     """Dead archives, all of it read once on one day late in the history."""
     rate = np.zeros((objects, days))
     rate[:, : days // 8] = random.gamma(0.5, 0.2, objects)[:, None]
-    rate[:, int(days * 0.85)] = 3.0
+    rate[:, int(days * 0.85)] = EXACTLY_ONCE
     return (
         [f"archive/{n % 30:02d}/{n:05d}" for n in range(objects)],
         _births(random, objects, days, 0.9),

@@ -32,6 +32,8 @@ class Fees:
     """Prices of the classes that may be used. Positions are those of `names`."""
 
     names: tuple[str, ...]
+    sizes: Array
+    """Bytes of each object."""
     base: int
     """Where objects start."""
     automatic: int | None
@@ -71,6 +73,7 @@ def build_fees(table: PriceTable, classes: Sequence[str], size_bytes: Array) -> 
     smallest = [table.prices(names[i]).automatic_min_bytes or 0 for i in automatic]
     return Fees(
         names=names,
+        sizes=size_bytes,
         base=names.index(table.base_class),
         automatic=automatic[0] if automatic else None,
         rent=rents,

@@ -17,6 +17,7 @@ _CAUTION = 2.0
 """Standard errors that a rule must be better by: a wrong cold placement costs a hundredfold."""
 _LEAST_ADVANTAGE = 0.002
 """Share of the bill that a rule must save at least, caution included."""
+_LIFE_DAYS = 365.0
 _QUIET_DAYS = (30, 90, 180, 365)
 
 
@@ -46,6 +47,7 @@ class Gate:
             self._replayer = Replayer(self._past, fees, start=start)
             self._weight = _weights(self._past, fees)
             self._next_reads = _reads_on_waking(self._past, start, day)
+            self._burst = _largest_burst(self._past)
 
     @property
     def enough(self) -> bool:
@@ -95,17 +97,45 @@ class Gate:
                 owed[there] = (premium * self._next_reads)[there]
         return owed
 
+    def _exposure(self, cold: int) -> float:
+        """Price one more object that wakes in the cold class with the largest burst there was.
+
+        The rarest of losses need not have happened in the days replayed; with few objects one of
+        them is more than all that a rule saves.
+        """
+        fees, sizes = self._fees, self._past.known_size_bytes
+        premium = fees.read_cost(cold, sizes) - fees.read_cost(fees.base, sizes)
+        counted = self._weight > 0
+        if not counted.any():
+            return 0.0
+        return self._burst * max(float(np.median((premium * self._weight)[counted])), 0.0)
+
     def _best(self, home: Bill, bills: Iterable[tuple[Thresholds, Bill]]) -> Verdict:
         at_home = home.total + self._owed(home)
         best, chosen = -_LEAST_ADVANTAGE * float((at_home * self._weight).sum()), None
         for candidate, bill in bills:
             dearer = bill.total + self._owed(bill) - at_home
-            score = _score(dearer, self._weight)
+            score = _score(dearer, self._weight) + self._exposure(candidate.cold)
             if score < best and dearer.sum() < 0:
                 best, chosen = score, candidate
         total = float((at_home * self._weight).sum())
         found = chosen is not None and total > 0
         return Verdict(chosen, self.days, -best / total if found else 0.0)
+
+
+def _largest_burst(past: Trace) -> float:
+    """Return the most reads that any object had on one day after a silence of a month."""
+    if not len(past.row):
+        return 0.0
+    other = past.row[1:] != past.row[:-1]
+    begins = np.flatnonzero(np.r_[True, other | (past.day[1:] != past.day[:-1])])
+    row, day = past.row[begins], past.day[begins]
+    before = np.r_[day[:1], day[:-1]]
+    first = np.r_[True, row[1:] != row[:-1]]
+    before = np.where(first, past.first_day[row], before)
+    woke = day - before >= _QUIET_DAYS[0]
+    reads = np.add.reduceat(past.reads, begins)
+    return float(reads[woke].max()) if woke.any() else 0.0
 
 
 def _rest_of_steps(fees: Fees, position: int, idle_days: Days) -> Array:
@@ -133,7 +163,9 @@ def _reads_on_waking(past: Trace, start: int, day: int) -> Array:
     whole = np.full(len(past), NEVER, dtype=np.int32)
     whole[rows] = first_day
     on_it = after[past.day[after] == whole[past.row[after]]]
-    np.add.at(first, past.row[on_it], past.reads[on_it])
+    # what comes late counts for less: by then the object may be gone, or long have moved
+    late = np.exp(-(past.day[on_it] - start) / _LIFE_DAYS)
+    np.add.at(first, past.row[on_it], past.reads[on_it] * late)
     then, now = (_quiet_for(past, at) for at in (start - 1, day))
     expected = np.zeros(len(past))
     old = past.first_day < start

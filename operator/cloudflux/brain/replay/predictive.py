@@ -8,6 +8,7 @@ clearly better than leaving objects in their home class, they stay there.
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from cloudflux.brain.replay.baselines import cheaper_classes
 from cloudflux.brain.replay.fees import Fees
@@ -85,6 +86,10 @@ class Predictive:
         first_day = state.day == self._trace.decide_from
         self._rule.first = self.start.chosen if first_day else self._rule.thresholds
         return self._rule(state)
+
+    def expected_on(self, day: int) -> npt.NDArray[np.float32] | None:
+        """Return the reads that were expected on a day for the next 60; None without a model."""
+        return self._scores.on(day)
 
     def _candidates(self) -> list[Thresholds]:
         coldest = cheaper_classes(self._fees)[-1:]

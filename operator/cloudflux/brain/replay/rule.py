@@ -14,6 +14,10 @@ COMPARED_DAYS = 90
 SHORT_IDLE_DAYS = 20
 """Later the automatic class is about to be as cheap, without a fee for reading."""
 MIN_HELD_DAYS = 90
+BURST = 5.0
+"""An object that was read so many break-evens lately goes home, whatever is forecast."""
+_FADES_BY = 0.5 ** (1 / 30)
+"""Of reads seen in the cold class, a day later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,8 @@ class ThresholdRule:
         self._explain = explain
         self._size = size_bytes
         self._limits: dict[int, Array] = {}
+        self._woken = np.zeros(len(size_bytes))
+        """Reads seen lately in the class that an object is in."""
         self.first = thresholds
         """The same for objects in the base class, where everything starts."""
         self.thresholds = thresholds
@@ -100,6 +106,8 @@ class ThresholdRule:
         """Move the newborn home, what is quiet into the cold class, and what wakes back."""
         new = np.flatnonzero(state.born & (state.since == state.day) & (state.klass != self._home))
         new = new[state.klass[new] == self._fees.base]
+        self._woken *= _FADES_BY
+        np.add.at(self._woken, state.seen_rows, state.seen_reads)
         target = state.klass.copy()
         target[new] = self._home[new]
         expected = self._scores.on(state.day)
@@ -110,6 +118,7 @@ class ThresholdRule:
                     self._go_cold(state, expected, target, thresholds, where)
             self._come_back(state, expected, target)
         rows = np.flatnonzero(target != state.klass)
+        self._woken[rows] = 0.0
         if not self._explain:
             return Moves(rows.astype(np.int32), target[rows])
         return self._explained(state, rows.astype(np.int32), target[rows], expected)
@@ -147,6 +156,7 @@ class ThresholdRule:
             wake = (expected[rows] >= wanted) & (
                 (held >= MIN_HELD_DAYS) | (expected[rows] >= 2 * wanted)
             )
+            wake |= self._woken[rows] >= BURST * np.maximum(self.limit(cold)[rows], 1.0)
             target[rows[wake]] = self._home[rows[wake]]
 
     def _explained(
