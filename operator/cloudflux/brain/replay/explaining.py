@@ -13,6 +13,7 @@ from cloudflux.brain.replay.histories import CAP_PER_DAY, Histories
 from cloudflux.brain.replay.learning import HORIZON_DAYS, CappedReads, Forecaster
 from cloudflux.brain.replay.ledger import State
 from cloudflux.brain.replay.predictive import Predictive
+from cloudflux.brain.replay.prior import home_class
 from cloudflux.brain.replay.trace import Array, Trace
 from cloudflux.errors import ConfigurationError
 
@@ -132,15 +133,21 @@ def explain(
         raise ConfigurationError(f"--class {source} is not among --classes {','.join(fees.names)}")
     rows = rows[trace.first_day[rows] <= day]
     policy = Predictive(replace(trace, until=max(trace.until, day)), fees, seed=seed, model=model)
-    state = _state(trace, fees, day, fees.names.index(source), held_days)
+    state = _state(trace, day, fees.names.index(source), held_days)
     moves = policy(state)
     target = state.klass.copy()
-    reason = np.full(len(trace), _staying(policy), dtype=object)
+    reason = np.full(len(trace), "", dtype=object)
     confidence = np.full(len(trace), 0.5)
     if moves is not None and len(moves):
         target[moves.row] = moves.target
         reason[moves.row] = moves.reason
         confidence[moves.row] = moves.confidence
+    stays = target == state.klass
+    reason[stays] = _staying(policy)
+    small = stays & (target == fees.base) & (home_class(fees) == fees.base)
+    reason[small & (fees.automatic is not None)] = (
+        "stays: a quiet year is no cheaper in the automatic class for objects so small"
+    )
     expected, forecast = _expected(policy, trace, day)
     found = []
     for code in np.unique(target[rows]).tolist():
@@ -158,9 +165,7 @@ def explain(
                 expected_reads=float(expected[alike].sum()),
                 forecast=forecast,
                 options=tuple(
-                    _option(
-                        table, fees, position, source, alike, expected[alike], idle, held_days
-                    )
+                    _option(table, fees, position, source, alike, expected[alike], idle, held_days)
                     for position in range(len(fees))
                 ),
                 currency=fees.currency,
@@ -170,7 +175,7 @@ def explain(
     return sorted(found, key=lambda each: -each.size_bytes)
 
 
-def _state(trace: Trace, fees: Fees, day: int, position: int, held_days: int) -> State:
+def _state(trace: Trace, day: int, position: int, held_days: int) -> State:
     walk = Histories(trace)
     walk.advance(day)
     return State(
@@ -226,12 +231,15 @@ def _option(
         one_off = float(move.sum())
     per_day = np.minimum(expected / HORIZON_DAYS, CAP_PER_DAY)
     clock = idle if stays else np.zeros(len(rows))
-    rent = np.array(
-        [
-            float(cost.storage_cost(table, name, sizes, per_day, clock, days).sum())
-            for days in range(1, CURVE_DAYS + 1)
-        ]
-    )
+    if fees.steps[position]:
+        rent = np.array(
+            [
+                float(cost.storage_cost(table, name, sizes, per_day, clock, days).sum())
+                for days in range(1, CURVE_DAYS + 1)
+            ]
+        )
+    else:
+        rent = float(fees.rent[position][rows].sum()) * np.arange(1, CURVE_DAYS + 1)
     reads = float((per_day * fees.read_cost(position, sizes)).sum())
     curve = one_off + np.r_[0.0, rent + reads * np.arange(1, CURVE_DAYS + 1)]
     return Option(name, one_off, float(rent[-1]), reads * CURVE_DAYS, tuple(curve.tolist()))

@@ -52,9 +52,7 @@ def directory_names(object_ids: Names) -> Names:
     """Return the directory, or the first part of a name without one."""
     directory = pc.extract_regex(object_ids, _SPLIT).field("directory")
     first = pc.replace_substring_regex(object_ids, r"(?s)[-_.:].*$", "")
-    return pc.if_else(
-        pc.equal(directory, ""), first, pc.utf8_slice_codeunits(directory, 0, -1)
-    )
+    return pc.if_else(pc.equal(directory, ""), first, pc.utf8_slice_codeunits(directory, 0, -1))
 
 
 def families(keys: Names, first_day: Days) -> Families:

@@ -59,8 +59,7 @@ class Histories:
         self._read_days = {window: np.zeros(count) for window in WINDOWS[2:]}
         names = pa.array(trace.ids, pa.string())
         self._families = [
-            families(names_of(names), trace.first_day)
-            for names_of in (base_names, directory_names)
+            families(names_of(names), trace.first_day) for names_of in (base_names, directory_names)
         ]
 
     def advance(self, day: int) -> None:
