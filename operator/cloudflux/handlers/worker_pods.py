@@ -3,9 +3,10 @@
 import hashlib
 from typing import Any
 
-from cloudflux.api.common import GROUP, VERSION, Location
+from cloudflux.api.common import GROUP, VERSION, EncryptionType, Location
 from cloudflux.api.migrationjob import ExecutionMode, JobPin, MigrationJobSpec, MigrationJobStatus
 from cloudflux.api.tasks import JobTask, ShareResult, StoreRef, WorkerTask
+from cloudflux.errors import ConfigurationError
 from cloudflux.handlers.kube_api import Object
 from cloudflux.handlers.resolve import in_place
 from cloudflux.handlers.resources import JOB, Job
@@ -23,6 +24,8 @@ DEFAULT_RESOURCES = {
     "limits": {"memory": "2Gi"},
 }
 _NAME_LENGTH = 40
+KEYED = (EncryptionType.CUSTOMER, EncryptionType.CLIENT)
+"""What is encrypted so must never be written without its key: it would be there in clear."""
 
 
 def wanted(
@@ -35,7 +38,7 @@ def wanted(
     if mode is ExecutionMode.JOB:
         return True
     plan = status.plan
-    if not settings.enabled or plan is None or _on_a_disk(pin):
+    if not settings.enabled or plan is None or _on_a_disk(pin) or _with_a_key(pin):
         return False
     return plan.objects >= settings.auto_objects or plan.bytes >= settings.auto_bytes
 
@@ -53,7 +56,25 @@ def refusal(pin: JobPin, settings: WorkerSettings) -> str | None:
             f"worker pods can't reach {disk.uri}: a directory is the operator's own; start a "
             "job with spec.execution.mode Local"
         )
+    sealed = _with_a_key(pin)
+    if sealed is not None:
+        return (
+            f"worker pods are given no encryption key, and {sealed.uri} is encrypted with one; "
+            "start a job with spec.execution.mode Local"
+        )
     return None
+
+
+def _with_a_key(pin: JobPin) -> Location | None:
+    """A location whose objects are encrypted with a key that we hold."""
+    return next(
+        (
+            one
+            for one in (pin.source, pin.target)
+            if one.encryption is not None and one.encryption.key_secret_ref is not None
+        ),
+        None,
+    )
 
 
 def _on_a_disk(pin: JobPin) -> Location | None:
@@ -69,19 +90,25 @@ def job_name(job: Job) -> str:
 def worker_task(request: JobTask, share: ShareResult) -> WorkerTask:
     """What each worker is told: no credentials, and its share of the bandwidth."""
     common = {name: getattr(request, name) for name in JobTask.model_fields}
-    bandwidth = request.bandwidth_bytes_per_second
+    bandwidth, total = request.bandwidth_bytes_per_second, request.total_bytes_per_second
+    requests = request.requests_per_second
     common |= {
         "source": _without_credentials(request.source),
         "target": _without_credentials(request.target),
         "bandwidth_bytes_per_second": None if bandwidth is None else max(
             1, bandwidth // share.workers
         ),
+        "total_bytes_per_second": None if total is None else max(1, total // share.workers),
+        "requests_per_second": None if requests is None else requests / share.workers,
     }  # fmt: skip
     return WorkerTask(**common, run=share.run)
 
 
 def _without_credentials(ref: StoreRef) -> StoreRef:
-    return StoreRef(uri=ref.uri, endpoint=ref.endpoint, region=ref.region)
+    asked = ref.encryption
+    if asked is not None and (asked.secret is not None or asked.type in KEYED):
+        raise ConfigurationError(f"{ref.uri}: worker pods are given no encryption key")
+    return StoreRef(uri=ref.uri, endpoint=ref.endpoint, region=ref.region, encryption=asked)
 
 
 def worker_job(

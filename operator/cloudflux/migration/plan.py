@@ -21,6 +21,7 @@ from cloudflux.migration.plan_bucket import (
     warnings_of_buckets,
 )
 from cloudflux.migration.plan_findings import Findings, problems_of, warnings_of
+from cloudflux.migration.plan_fits import Samples, unfit_problems
 from cloudflux.migration.plan_price import duration_seconds, price_of, with_fee, with_rent
 from cloudflux.migration.plan_restore import (
     ArchivedObjects,
@@ -47,7 +48,8 @@ def make_plan(session: Session, request: PlanRequest, reads: Reads) -> PlanResul
             for _ in listed:
                 pass
         else:
-            keys = (info.key for info in listed)
+            samples = Samples(session, findings, request.job_uid)
+            keys = (_looked_at(samples, info) for info in listed)
             target = session.target.capabilities
             for key, why in problems(keys, target, prefix=key_prefix(session.target)):
                 findings.note("unsafe", f"{printable(key)} {why}")
@@ -55,7 +57,11 @@ def make_plan(session: Session, request: PlanRequest, reads: Reads) -> PlanResul
     session.context.stop_point("plan.listed")
     facts = facts_of(session.source)
     stuck = (*problems_of_restore(archived, request), *problems_of_buckets(session, request, facts))
-    blocked = [*stuck, *problems_of(session, request, findings, selector)]
+    blocked = [
+        *stuck,
+        *unfit_problems(findings),
+        *problems_of(session, request, findings, selector),
+    ]
     price = price_of(session, request, findings)
     rent = noncurrent_rent(session, request, findings, facts)
     if facts.versioned:
@@ -96,6 +102,11 @@ def make_plan(session: Session, request: PlanRequest, reads: Reads) -> PlanResul
     write_json(session.files.plan, frozen)
     session.context.stop_point("plan.written")
     return result
+
+
+def _looked_at(samples: Samples, info: ObjectInfo) -> str:
+    samples.take(info)
+    return info.key
 
 
 def _list(

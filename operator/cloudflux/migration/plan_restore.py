@@ -12,7 +12,8 @@ from cloudflux.brain.restore import Archived, quote, refused
 from cloudflux.errors import NotSupported, PermissionDenied
 from cloudflux.migration.mapping import provider_of
 from cloudflux.migration.session import Session, in_place
-from cloudflux.storage.interface import ObjectInfo, Restorable, RestoreState
+from cloudflux.storage.archive import Restorable, RestoreState
+from cloudflux.storage.interface import ObjectInfo
 
 AUTOMATIC = "INTELLIGENT_TIERING"
 

@@ -24,7 +24,7 @@ from cloudflux.migration.planned import PlannedObject
 from cloudflux.migration.restore_ledger import Entry, RestoreLedger
 from cloudflux.migration.session import Session, in_place
 from cloudflux.migration.streams import run_parallel
-from cloudflux.storage.interface import Restorable, RestoreState
+from cloudflux.storage.archive import Restorable, RestoreState
 from cloudflux.storage.keys import decode_key, printable
 
 ENOUGH_WAITING = 64

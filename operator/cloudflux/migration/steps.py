@@ -11,7 +11,7 @@ from cloudflux.migration import progress
 from cloudflux.migration.backoff import backoff_seconds
 from cloudflux.migration.display import human_seconds, progress_displays
 from cloudflux.migration.draft import Draft
-from cloudflux.migration.facts import Done, Failed, Running
+from cloudflux.migration.facts import PLAN, Done, Failed, Running
 
 STOP_POINTS = (
     "plan.listed",
@@ -97,7 +97,10 @@ def _show(draft: Draft, value: ProgressStatus) -> None:
 
 def _failed(draft: Draft, outcome: Failed) -> Failed | None:
     error, retry = outcome.error, draft.facts.job.spec.retry
-    if not error.retryable:
+    # Keys may have been rotated while the step ran: the next attempt reads the Secret again. A
+    # plan is made with the keys of just now.
+    rotated = error.kind == "CredentialsInvalid" and outcome.step != PLAN
+    if not error.retryable and not rotated:
         return outcome
     attempts = draft.status.attempts + 1
     draft.set(attempts=attempts)

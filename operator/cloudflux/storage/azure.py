@@ -9,11 +9,11 @@ from azure.storage.blob import BlobClient, BlobServiceClient
 from cloudflux.api.tasks import StoreRef
 from cloudflux.errors import NotSupported, ObjectNotFound, PreconditionFailed, StorageError
 from cloudflux.storage import azure_attributes as attributes
-from cloudflux.storage import azure_bulk, azure_config, azure_encryption, azure_tiers, azure_upload
+from cloudflux.storage import azure_bulk, azure_encryption, azure_tiers, azure_upload
 from cloudflux.storage.azure_client import client_for, split_uri
+from cloudflux.storage.azure_control import AzureControl
 from cloudflux.storage.azure_errors import Requests
 from cloudflux.storage.azure_stream import BlobStream
-from cloudflux.storage.bucket_facts import BucketFacts
 from cloudflux.storage.digests import compare
 from cloudflux.storage.encryption import Asked, encryption_of
 from cloudflux.storage.interface import (
@@ -21,7 +21,6 @@ from cloudflux.storage.interface import (
     Brief,
     Capabilities,
     ObjectInfo,
-    Restoration,
     Unreadable,
     Written,
 )
@@ -32,7 +31,7 @@ PAGE_KEYS = 5000
 CONTROL_CHARACTERS = "".join(map(chr, (*range(0x20), 0x7F)))
 
 
-class AzureStore:
+class AzureStore(AzureControl):
     """Block blobs; the version of one is its ETag."""
 
     def __init__(
@@ -183,13 +182,6 @@ class AzureStore:
         after = self.head(key)
         return azure_tiers.require_changed(before, after, target)
 
-    def bucket_facts(self) -> BucketFacts:
-        """What the container does with what is written and deleted in it."""
-        load = self._container.get_container_properties
-        return azure_config.bucket_facts(
-            lambda: self._requests.send("Get Container Properties", "", load)
-        )
-
     def change_classes(
         self, objects: Sequence[Brief], target: str
     ) -> Mapping[str, ObjectInfo | StorageError]:
@@ -214,21 +206,6 @@ class AzureStore:
             return self.change_class(key, target, if_version=version, size_bytes=size_bytes)
         except StorageError as error:
             return error
-
-    def archives_unseen(self) -> bool:
-        """A listing tells the tier of each blob."""
-        return False
-
-    def restoration(self, key: str) -> Restoration:
-        """How far the rehydration of a blob is. Raises ObjectNotFound."""
-        found = self._properties(key)
-        return azure_tiers.restoration_of(found)
-
-    def restore(self, key: str, *, tier: str, days: int, to_class: str | None) -> None:  # noqa: ARG002
-        """Ask for the blob in `to_class`, or in Hot, where it stays; see the contract."""
-        azure_tiers.rehydrate(
-            self._requests, self._blob(key), key, tier, to_class or attributes.CLASSES[0]
-        )
 
     def uploads(self, prefix: str = "") -> Iterator[tuple[str, str]]:  # noqa: ARG002
         """Nothing: blocks that no list names are invisible, and Azure drops them after a week."""

@@ -18,6 +18,7 @@ from cloudflux.storage.keys import printable
 CLASSES = ("Hot", "Cool", "Cold", "Archive")
 ARCHIVE = "Archive"
 MAX_METADATA_BYTES = 8 << 10
+MAX_TAGS = 10
 
 CHECKED = "cloudflux_checked"
 """Metadata of blobs that one Put Blob wrote: their MD5 is the server's own.
@@ -88,6 +89,14 @@ def write_arguments(
         arguments["content_settings"] = ContentSettings(**settings)
     if storage_class:
         arguments["standard_blob_tier"] = StandardBlobTier(storage_class)
+    if info and len(info.tags) > MAX_TAGS:
+        raise NotSupported(
+            f"{printable(key)}: it has {len(info.tags)} tags, and Azure holds {MAX_TAGS}; "
+            "remove some at the source, nothing is dropped",
+            backend="azure",
+            operation="put",
+            key=key,
+        )
     if info and info.tags:
         arguments["tags"] = dict(info.tags)
     return arguments

@@ -8,9 +8,10 @@ from azure.storage.blob import BlobClient, RehydratePriority, StandardBlobTier
 
 from cloudflux.errors import NotSupported, ObjectArchived, PreconditionFailed, StorageError
 from cloudflux.storage import azure_attributes as attributes
+from cloudflux.storage.archive import Restoration, RestoreState
 from cloudflux.storage.azure_errors import Requests
 from cloudflux.storage.digests import compare
-from cloudflux.storage.interface import ObjectInfo, Restoration, RestoreState
+from cloudflux.storage.interface import ObjectInfo
 from cloudflux.storage.keys import printable
 
 LEASE_SECONDS = 15

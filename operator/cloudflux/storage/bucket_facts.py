@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar, runtime_checkable
 
 from cloudflux.errors import NotSupported, ObjectNotFound, PermissionDenied
+from cloudflux.storage.interface import ObjectInfo
 
 T = TypeVar("T")
 
@@ -37,6 +38,15 @@ class Described(Protocol):
 
     def bucket_facts(self) -> BucketFacts:
         """Look it up. Raises Unavailable; what may not be read is `unknown`."""
+        ...
+
+
+@runtime_checkable
+class Choosy(Protocol):
+    """A store that can hold less of metadata and tags than others."""
+
+    def require_fits(self, info: ObjectInfo) -> None:
+        """Raise NotSupported or ConfigurationError unless a `put` of it would keep all of it."""
         ...
 
 

@@ -188,6 +188,10 @@ class GcsStore:
         """Measure, with a scratch object, whether a rewrite's (source, target) conditions count."""
         return gcs_rewrite.measure_conditions(self._requests, self._remote, self._load(key), key)
 
+    def require_fits(self, info: ObjectInfo) -> None:
+        """Raise unless metadata, headers and tags can be kept here."""
+        attributes.resource("", info, None, None, key=info.key)
+
     def bucket_facts(self) -> BucketFacts:
         """What the bucket does with what is written and deleted in it."""
         bucket = self._remote.client.bucket(self._bucket_name)

@@ -8,9 +8,8 @@ from cloudflux.api.common import EncryptionType
 from cloudflux.api.tasks import StoreRef
 from cloudflux.errors import NotSupported, PreconditionFailed, Unavailable
 from cloudflux.storage import s3_attributes as attributes
-from cloudflux.storage import s3_classes, s3_config, s3_copy, s3_multipart, s3_restore
+from cloudflux.storage import s3_classes, s3_copy, s3_multipart
 from cloudflux.storage import s3_uploads as uploads
-from cloudflux.storage.bucket_facts import BucketFacts
 from cloudflux.storage.encryption import Asked, encryption_of
 from cloudflux.storage.interface import (
     CONTROL_PREFIX,
@@ -18,7 +17,6 @@ from cloudflux.storage.interface import (
     Capabilities,
     ObjectInfo,
     Pieces,
-    Restoration,
     Store,
     Unreadable,
     Written,
@@ -26,6 +24,7 @@ from cloudflux.storage.interface import (
 from cloudflux.storage.keys import printable
 from cloudflux.storage.s3_bucket import PAGE_KEYS, WHOLE_TELLS, Bucket
 from cloudflux.storage.s3_client import split_uri, wire_for
+from cloudflux.storage.s3_control import S3Control
 from cloudflux.storage.s3_encryption import ServerSide
 from cloudflux.storage.s3_wire import Wire
 from cloudflux.storage.s3_write import SINGLE_PUT_BYTES, Writer, conditions_of, gone_is_changed
@@ -34,7 +33,7 @@ SINGLE_COPY_BYTES = 5 << 30
 ENCRYPTIONS = (EncryptionType.PROVIDER, EncryptionType.KMS, EncryptionType.CUSTOMER)
 
 
-class S3Store:
+class S3Store(S3Control):
     """One bucket and prefix."""
 
     def __init__(
@@ -285,26 +284,6 @@ class S3Store:
         if not enforced:
             self.capabilities = replace(self.capabilities, conditional_copy_target=False)
         return before, version
-
-    def enforces_copy_conditions(self, key: str) -> tuple[bool, bool]:
-        """Measure, with a scratch object, whether a copy's (source, target) conditions count."""
-        return s3_classes.measure_conditions(self._bucket, self._bucket.name(key))
-
-    def bucket_facts(self) -> BucketFacts:
-        """What the bucket does with what is written and deleted in it."""
-        return s3_config.bucket_facts(self._bucket)
-
-    def archives_unseen(self) -> bool:
-        """Whether Intelligent-Tiering may archive objects here; no listing tells which."""
-        return s3_restore.archives_unseen(self._bucket)
-
-    def restoration(self, key: str) -> Restoration:
-        """How far the restore of an object is. Raises ObjectNotFound."""
-        return s3_restore.restoration_of(self._bucket.head(key))
-
-    def restore(self, key: str, *, tier: str, days: int, to_class: str | None) -> None:  # noqa: ARG002
-        """Ask for a copy beside the archive for `days`; see the contract."""
-        s3_restore.request_restore(self._bucket, key, tier=tier, days=days)
 
     def uploads(self, prefix: str = "") -> Iterator[tuple[str, str]]:
         """Unfinished multipart uploads below prefix: (key, upload id)."""

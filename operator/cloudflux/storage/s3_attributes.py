@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlencode
 
-from cloudflux.errors import ConfigurationError, StorageError
+from cloudflux.errors import ConfigurationError, NotSupported, StorageError
 from cloudflux.storage.digests import base64_to_hex
 from cloudflux.storage.interface import ObjectInfo
 from cloudflux.storage.keys import printable
@@ -25,6 +25,9 @@ CHECKSUMS = ("crc64nvme", "crc32c", "sha256", "crc32", "md5")
 """What a server may have computed, by preference; md5 only as the ETag of a write."""
 
 METADATA = "x-amz-meta-"
+MAX_METADATA_BYTES = 2 << 10
+"""Of names and values, without their common start."""
+MAX_TAGS = 10
 CLASS = "x-amz-storage-class"
 _CARRIED = (
     "content-type",
@@ -106,6 +109,20 @@ def write_headers(
         headers[CLASS] = storage_class
     for name, value in {**(info.metadata if info else {}), **(metadata or {})}.items():
         headers[METADATA + _sendable(name.lower(), value)] = value
+    size = sum(
+        len(name) - len(METADATA) + len(value.encode())
+        for name, value in headers.items()
+        if name.startswith(METADATA)
+    )
+    if size > MAX_METADATA_BYTES or (info and len(info.tags) > MAX_TAGS):
+        what = f"metadata of {size} bytes and {len(info.tags) if info else 0} tags"
+        raise NotSupported(
+            f"{printable(info.key) if info else 'the object'}: it has {what}, and S3 holds "
+            f"{MAX_METADATA_BYTES} bytes and {MAX_TAGS} tags; nothing is dropped: shorten them "
+            "at the source",
+            backend="s3",
+            operation="put",
+        )
     if info:
         for name in _CARRIED:
             if name in info.headers:

@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 
 from cloudflux.errors import NotSupported, PreconditionFailed
 from cloudflux.storage import s3_attributes as attributes
-from cloudflux.storage.interface import Restoration, RestoreState
+from cloudflux.storage.archive import Restoration, RestoreState
 from cloudflux.storage.keys import printable
 from cloudflux.storage.s3_bucket import Bucket
 from cloudflux.storage.s3_wire import parse_xml

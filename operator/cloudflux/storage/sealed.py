@@ -9,14 +9,12 @@ from dataclasses import replace
 from typing import BinaryIO, cast
 
 from cloudflux.errors import IntegrityError
-from cloudflux.storage.bucket_facts import BucketFacts, Described
+from cloudflux.storage.archive import Restorable, Restoration, RestoreState
+from cloudflux.storage.bucket_facts import BucketFacts, Choosy, Described
 from cloudflux.storage.interface import (
     CONTROL_PREFIX,
     Capabilities,
     ObjectInfo,
-    Restorable,
-    Restoration,
-    RestoreState,
     Store,
     Unreadable,
     Written,
@@ -120,6 +118,11 @@ class SealedStore(Wrapper):
         sealed = sealed_bytes(size_bytes)
         changed = self.inner.change_class(key, target, if_version=if_version, size_bytes=sealed)
         return self._opened(changed)
+
+    def require_fits(self, info: ObjectInfo) -> None:
+        """What the inner store can keep."""
+        if isinstance(self.inner, Choosy):
+            self.inner.require_fits(info)
 
     def bucket_facts(self) -> BucketFacts:
         """What the inner store's bucket does."""

@@ -6,9 +6,17 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from cloudflux.api.common import Location, SecretRef
+from cloudflux.api.common import Encryption, EncryptionType, Location, SecretRef
 from cloudflux.api.migrationjob import JobPin, MigrationJobSpec, MigrationJobStatus, PlanStatus
-from cloudflux.api.tasks import Credentials, JobTask, ShareResult, StoreRef, WorkerTask
+from cloudflux.api.tasks import (
+    Credentials,
+    JobTask,
+    ShareResult,
+    StoreEncryption,
+    StoreRef,
+    WorkerTask,
+)
+from cloudflux.errors import ConfigurationError
 from cloudflux.handlers.resources import JOB, parse
 from cloudflux.handlers.worker_pods import (
     ended,
@@ -100,6 +108,27 @@ def test_a_worker_is_told_no_credentials_and_its_share_of_the_bandwidth() -> Non
     assert not told.source.ambient
     assert told.source.endpoint == "http://store"
     assert told.bandwidth_bytes_per_second == 3
+
+
+def test_what_is_encrypted_with_our_key_never_goes_to_a_worker_in_clear() -> None:
+    sealed = Encryption(type=EncryptionType.CLIENT, key_secret_ref=SecretRef(name="vault-key"))
+    place = Location(uri="s3://b/y", encryption=sealed)
+    vault = pin().model_copy(update={"target": place})
+    assert not wanted(spec("Auto"), planned(100, 1000), vault, ON)
+    assert "worker pods are given no encryption key" in str(refusal(vault, ON))
+    held = StoreEncryption(type=EncryptionType.CLIENT, secret=SecretStr("k"))
+    asked = task().model_copy(update={"target": StoreRef(uri="s3://b/y", encryption=held)})
+    with pytest.raises(ConfigurationError, match="no encryption key"):
+        worker_task(asked, SHARE)
+    named = StoreEncryption(type=EncryptionType.KMS, key="arn")
+    asked = task().model_copy(update={"target": StoreRef(uri="s3://b/y", encryption=named)})
+    assert worker_task(asked, SHARE).target.encryption == named
+
+
+def test_the_limits_of_all_jobs_are_shared_among_workers() -> None:
+    limits = {"total_bytes_per_second": 30, "requests_per_second": 6.0}
+    told = worker_task(task().model_copy(update=limits), SHARE)
+    assert (told.total_bytes_per_second, told.requests_per_second) == (10, 2.0)
 
 
 def test_the_pod_has_no_right_on_the_api_and_no_credentials_but_the_mounted_secret() -> None:

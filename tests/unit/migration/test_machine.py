@@ -13,6 +13,7 @@ from cloudflux.api.tasks import (
     ObjectFailure,
     PrepareSwitchResult,
     RetireResult,
+    TaskError,
 )
 from cloudflux.migration import facts as f
 from cloudflux.migration.backoff import backoff_seconds
@@ -470,3 +471,20 @@ def test_backoff_grows_is_bounded_and_repeatable() -> None:
 )
 def test_durations_for_people(seconds: int, words: str) -> None:
     assert human_seconds(seconds) == words
+
+
+def test_keys_that_were_rotated_while_a_step_ran_are_read_again() -> None:
+    world = World().until(Phase.COPYING)
+    wrong = TaskError(
+        kind="CredentialsInvalid", message="the key is unknown", reason="CredentialsInvalid"
+    )
+    world.finish(wrong)
+    assert (world.phase, world.reason) == (Phase.COPYING, "Retrying")
+    world.wait(60)
+    world.step()
+    assert world.outcome == f.Running(f.COPY), "the task is started with the keys of now"
+    world = World()
+    while world.outcome != f.Running(f.PLAN):
+        world.step()
+    world.finish(wrong)
+    assert world.phase is Phase.FAILED, "a plan's keys were read just now"

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from cloudflux.storage.archive import Restoration, RestoreState
 from cloudflux.storage.azure_tiers import rehydrate
 from cloudflux.storage.azure_tiers import restoration_of as azure_restoration
-from cloudflux.storage.interface import Restoration, RestoreState
 from cloudflux.storage.s3_restore import restoration_of
 
 UNTIL = dt.datetime(2026, 12, 21, tzinfo=dt.UTC)
