@@ -5,7 +5,8 @@ Each side is a process of its own, on one broker on this machine:
   plain aiokafka producer with the same messages and no disk;
 * latency: 1,000 events a second, from the moment of `put` to a consumer in another process;
 * in: access events that are in the topic, through one collector into the access store; beside
-  it a plain consumer that reads the same topic and parses nothing.
+  it a plain consumer that reads the same topic and parses nothing;
+* logs: lines of S3 access logs into the access store; beside it their parsing alone, one by one.
 
 CLOUDFLUX_BENCH_SCALE=0.2 runs a fifth of it.
 """
@@ -34,6 +35,7 @@ from cloudflux.settings import KafkaSettings
 from cloudflux_dev.kafka_server import running_kafka
 
 SCALE = float(os.environ.get("CLOUDFLUX_BENCH_SCALE", "1"))
+LOG_LINES = int(1_000_000 * SCALE)
 EVENTS, ACCESS_EVENTS = int(200_000 * SCALE), int(400_000 * SCALE)
 LATENCY_SECONDS, LATENCY_RATE = max(3, int(20 * SCALE)), 1000
 DATA = b'{"text":"' + b"x" * 289 + b'"}'
@@ -191,9 +193,45 @@ async def consume(brokers: str, count: int) -> dict[str, float]:
     return {"per_second": count / seconds}
 
 
+async def read_logs(brokers: str, count: int) -> dict[str, float]:  # noqa: ARG001
+    """Read S3 access logs into the access store; beside it one regular expression a line."""
+    import datetime as dt
+    import io
+
+    from cloudflux.access.logs import ingest_logs
+    from cloudflux.access.s3logs import parse_line
+    from cloudflux.access.store import AccessStore
+    from cloudflux.collector.simulate import write_s3_logs
+    from cloudflux.storage.memory import MemoryStore
+
+    start = dt.datetime(2026, 3, 14, tzinfo=dt.UTC)
+    made = operations(
+        Kind.WEB, objects_of(Kind.WEB, 20_000, 1), start=start, duration_seconds=1e9,
+        rate_per_second=100, seed=1,
+    )  # fmt: skip
+    logs, lines = MemoryStore(), []
+    with tempfile.TemporaryDirectory() as directory:
+        some = (one for one, _ in zip(made, range(count), strict=False))
+        write_s3_logs(some, "s3://bench/data", Path(directory))
+        for path in sorted(Path(directory).iterdir()):
+            body = path.read_bytes()
+            lines += body.decode().splitlines()
+            logs.put(path.name, io.BytesIO(body), len(body))
+    with tempfile.TemporaryDirectory() as directory:
+        started, cpu = time.monotonic(), time.process_time()
+        now = start + dt.timedelta(1)
+        ingest_logs(AccessStore(Path(directory)), "s3logs:bench", logs, now=now, retention_days=400)
+        seconds, used = time.monotonic() - started, time.process_time() - cpu
+    started = time.monotonic()
+    for line in lines[: count // 10]:
+        parse_line(line)
+    alone = count // 10 / (time.monotonic() - started)
+    return {"per_second": count / seconds, "cpu_micros": used / count * 1e6, "lines_alone": alone}
+
+
 SIDES: dict[str, Callable[[str, int], Any]] = {
     "produce": produce, "plain": plain, "steady": steady, "listen": listen, "fill": fill,
-    "collect": collect, "consume": consume,
+    "collect": collect, "consume": consume, "logs": read_logs,
 }  # fmt: skip
 
 
@@ -226,6 +264,7 @@ def run() -> None:
         result(side("fill", brokers, ACCESS_EVENTS))
         read = result(side("consume", brokers, ACCESS_EVENTS))
         counted = result(side("collect", brokers, ACCESS_EVENTS))
+    read_lines = result(side("logs", "-", LOG_LINES))
     print_figures(
         [
             Figure("events out, durable", out["per_second"], "1/s", 40_000, alone["per_second"],
@@ -236,6 +275,9 @@ def run() -> None:
             Figure("access events counted", counted["per_second"], "1/s", 50_000,
                    read["per_second"], floor=True),
             Figure("CPU of one access event", counted["cpu_micros"], "us"),
+            Figure("lines of S3 access logs", read_lines["per_second"], "1/s", 200_000,
+                   read_lines["lines_alone"], floor=True),
+            Figure("CPU of one line", read_lines["cpu_micros"], "us"),
         ]
     )  # fmt: skip
 

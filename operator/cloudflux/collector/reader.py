@@ -30,6 +30,8 @@ from cloudflux.events.outbox import SinkError
 from cloudflux.settings import KafkaSettings
 
 COMMIT_EVENTS = 200_000
+IDLE_COMMIT_EVENTS = 20_000
+"""So many are worth a commit at once when no more follow."""
 COMMIT_SECONDS = 5.0
 POLL_EVENTS = 20_000
 POLL_MILLIS = 500
@@ -138,7 +140,8 @@ class Collector:
         self._measure_lag(consumer)
         waiting = sum(part.pending.events for part in self._parts.values())
         due = time.monotonic() - self._committed_at > self._commit_seconds
-        if waiting >= COMMIT_EVENTS or (due and waiting):
+        caught_up = not found and waiting >= IDLE_COMMIT_EVENTS
+        if waiting >= COMMIT_EVENTS or (due and waiting) or caught_up:
             try:
                 await self.commit()
             except PositionMoved as error:

@@ -38,7 +38,7 @@ CONNECT_SECONDS = 15.0
 SEND_SECONDS = 60.0
 """After so long without an answer the connection is given up and made anew, credentials too."""
 REQUEST_SECONDS = 20
-BATCH_BYTES = 256 * 1024
+BATCH_BYTES = 512 * 1024
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 
 

@@ -10,7 +10,7 @@ import datetime as dt
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -22,7 +22,7 @@ from cloudflux.errors import CloudFluxError
 from cloudflux.events.envelope import Event, make_event
 from cloudflux.events.segments import Dropped, Position, Segments
 
-BATCH_EVENTS = 4000
+BATCH_EVENTS = 10_000
 """Events handed to the sink at a time."""
 REMEMBERED_EVENTS = 40_000
 """Events kept in memory too until they are sent; beyond it they are read back from disk."""
@@ -92,6 +92,8 @@ class Outbox:
         self._cursor = self._segments.confirmed
         self._behind = self._count_unconfirmed()
         self._confirmed_written_at = 0.0
+        self._confirming: Future[None] = Future()
+        self._confirming.set_result(None)
         self._dropped_before = 0
         self._oldest: deque[tuple[Position, float]] = deque()
         if self._behind:
@@ -248,7 +250,7 @@ class Outbox:
             if self.last_error is not None:
                 self._log.info("events are taken again", events=self.depth)
             self.last_error, backoff_seconds = None, FIRST_BACKOFF_SECONDS
-            await self._confirm(events, end)
+            self._confirm(events, end)
 
     def _failed(self, problem: Exception, events: int) -> None:
         error = (
@@ -266,7 +268,7 @@ class Outbox:
             self._dropped_before = self._segments.dropped.count
         self.last_error = error
 
-    async def _confirm(self, events: list[Event], end: Position) -> None:
+    def _confirm(self, events: list[Event], end: Position) -> None:
         self.produced.update(Counter(event.type for event in events))
         self._cursor = end
         self._behind = max(0, self._behind - len(events))
@@ -276,12 +278,18 @@ class Outbox:
             self._oldest.popleft()
         now = time.monotonic()
         done = end == self._segments.end
-        if now - self._confirmed_written_at > CONFIRM_SECONDS:
+        if now - self._confirmed_written_at > CONFIRM_SECONDS and self._confirming.done():
+            # not waited for: it stands behind an fsync, and what follows need not
             self._confirmed_written_at = now
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._disk, self._segments.confirm, end)
+            self._confirming = self._disk.submit(self._segments.confirm, end)
+            self._confirming.add_done_callback(self._confirm_failed)
         if done:
             self._behind = 0
+
+    def _confirm_failed(self, done: "Future[None]") -> None:
+        error = done.exception()
+        if error is not None:
+            self._log.error("what was confirmed can't be written", error=str(error))
 
     async def _wait(self) -> None:
         """Wait for events; meanwhile write down what is confirmed."""
@@ -290,8 +298,9 @@ class Outbox:
             timeout = CONFIRM_SECONDS if self._cursor != self._segments.confirmed else None
             await asyncio.wait_for(self._durable.wait(), timeout)
         except TimeoutError:
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._disk, self._segments.confirm, self._cursor)
+            self._confirming = self._disk.submit(self._segments.confirm, self._cursor)
+            self._confirming.add_done_callback(self._confirm_failed)
+            await asyncio.wait([asyncio.wrap_future(self._confirming)])
 
     async def _next(self) -> tuple[list[Event], Position]:
         """Return the next events after the cursor: from memory, else from disk."""
