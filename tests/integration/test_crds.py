@@ -10,7 +10,7 @@ from tests.integration.samples import LOCATION, SPECS, put, resource
 
 from cloudflux.api.common import Condition, ConditionStatus
 from cloudflux.api.crds import KINDS, SCHEMA_VERSION_ANNOTATION, crd, mismatch
-from cloudflux.api.dataset import LOG_SCHEMES, DataSetStatus, InventoryStatus
+from cloudflux.api.dataset import LOG_SCHEMES, REPORT_SCHEMES, DataSetStatus, InventoryStatus
 from cloudflux.api.migrationjob import Execution, MigrationJobStatus, Phase
 from cloudflux.api.rules import LIVE_EXECUTION_FIELDS, RULES
 from cloudflux_dev.cluster import ControlPlane
@@ -29,6 +29,28 @@ def only(target: str, value: Any) -> dict[str, Any]:
 
 
 # kind, path of the rule, changes that break it alone, its message
+BAD_LOCATIONS = [
+    ({**LOCATION, "uri": "S3://logs/x"}, "uri must start with s3://, az://, gs:// or file://"),
+    ({**LOCATION, "uri": "s3://B/x"}, "uri must name a bucket, as in s3://bucket/prefix"),
+    (
+        {"uri": "az://box"},
+        "az:// needs endpoint, which names the account: https://ACCOUNT.blob.core.windows.net",
+    ),
+    (
+        {"uri": "az://B/x", "endpoint": AT_AZURE},
+        "uri must name a container, as in az://container/prefix",
+    ),
+    ({**LOCATION, "uri": "gs://B/x"}, "uri must name a bucket, as in gs://bucket/prefix"),
+    ({"uri": "file://logs"}, "uri must be an absolute path, as in file:///directory"),
+    ({"uri": "file:///logs/.."}, "uri must not contain '..'"),
+    (
+        {**LOCATION, "endpoint": "host:9000"},
+        "endpoint must be https://host:port or http://host:port, without path or credentials; "
+        "for az:// the account may follow, as emulators have it",
+    ),
+    ({**LOCATION, "uri": "file:///logs"}, "endpoint is for s3://, az:// and gs:// only"),
+]
+
 CREATIONS = [
     (
         "DataSet", "spec.location", {"location": {"uri": "ftp://host/x"}},
@@ -100,6 +122,21 @@ CREATIONS = [
         )
         for kind in LOG_SCHEMES
     ),
+    *(
+        (
+            "DataSet", "spec",
+            {
+                "location": {"uri": "file:///srv/data"}, "access": {"sources": FILE_SOURCE},
+                "inventory": {"source": kind.value, "reports": LOCATION},
+            },
+            f"{kind} is for {scheme}:// locations only",
+        )
+        for kind, scheme in REPORT_SCHEMES.items()
+    ),
+    (
+        "DataSet", "spec.inventory", {"inventory": {"source": "S3Inventory"}},
+        "reports is needed for all sources but Listing, which takes none",
+    ),
     (
         "DataSet", "spec.access.sources[]",
         {
@@ -109,46 +146,16 @@ CREATIONS = [
         "FileAtime takes no logs",
     ),
     ("DataSet", "spec.access.sources[]", {"access.sources.0.type": "Kafka"}, "Kafka takes no logs"),
-    (
-        "DataSet", "spec.access.sources[].logs", {"access.sources.0.logs.uri": "S3://logs/x"},
-        "uri must start with s3://, az://, gs:// or file://",
+    *(
+        ("DataSet", "spec.access.sources[].logs", {"access.sources.0.logs": location}, message)
+        for location, message in BAD_LOCATIONS
     ),
-    (
-        "DataSet", "spec.access.sources[].logs", {"access.sources.0.logs.uri": "s3://B/x"},
-        "uri must name a bucket, as in s3://bucket/prefix",
-    ),
-    (
-        "DataSet", "spec.access.sources[].logs",
-        {"access.sources.0.logs": {"uri": "az://box"}},
-        "az:// needs endpoint, which names the account: https://ACCOUNT.blob.core.windows.net",
-    ),
-    (
-        "DataSet", "spec.access.sources[].logs",
-        {"access.sources.0.logs": {"uri": "az://B/x", "endpoint": AT_AZURE}},
-        "uri must name a container, as in az://container/prefix",
-    ),
-    (
-        "DataSet", "spec.access.sources[].logs", {"access.sources.0.logs.uri": "gs://B/x"},
-        "uri must name a bucket, as in gs://bucket/prefix",
-    ),
-    (
-        "DataSet", "spec.access.sources[].logs",
-        {"access.sources.0.logs": {"uri": "file://logs"}},
-        "uri must be an absolute path, as in file:///directory",
-    ),
-    (
-        "DataSet", "spec.access.sources[].logs",
-        {"access.sources.0.logs": {"uri": "file:///logs/.."}},
-        "uri must not contain '..'",
-    ),
-    (
-        "DataSet", "spec.access.sources[].logs", {"access.sources.0.logs.endpoint": "host:9000"},
-        "endpoint must be https://host:port or http://host:port, without path or credentials; "
-        "for az:// the account may follow, as emulators have it",
-    ),
-    (
-        "DataSet", "spec.access.sources[].logs", {"access.sources.0.logs.uri": "file:///logs"},
-        "endpoint is for s3://, az:// and gs:// only",
+    *(
+        (
+            "DataSet", "spec.inventory.reports",
+            {"inventory": {"source": "S3Inventory", "reports": location}}, message,
+        )
+        for location, message in BAD_LOCATIONS
     ),
     (
         "TieringPolicy", "spec.tiers[]", {"tiers.0": {"name": "Hot"}},

@@ -99,12 +99,13 @@ def _integers(column: pa.Array) -> Hashes:
     return filled
 
 
-def _previous(table: DeltaTable) -> tuple[KeyedDays, KeyedDays]:
+def _previous(table: DeltaTable, *, with_access: bool) -> tuple[KeyedDays, KeyedDays]:
+    """First days and, where asked for, access times of what was there; 16 bytes a key each."""
     hashes: list[Hashes] = [np.empty(0, np.int64)]
     first: list[Hashes] = [np.empty(0, np.int64)]
     accessed: list[Hashes] = [np.empty(0, np.int64)]
     scanner = table.to_pyarrow_dataset().scanner(
-        columns=["key", "first_seen", "last_accessed"],
+        columns=["key", "first_seen", *(["last_accessed"] if with_access else [])],
         batch_size=_BATCH_ROWS,
         batch_readahead=1,
         fragment_readahead=1,
@@ -112,11 +113,11 @@ def _previous(table: DeltaTable) -> tuple[KeyedDays, KeyedDays]:
     for batch in scanner.to_batches():
         hashes.append(hash_keys(batch["key"].to_pylist()))
         first.append(_integers(batch["first_seen"]))
-        accessed.append(_integers(batch["last_accessed"]))
+        if with_access:
+            accessed.append(_integers(batch["last_accessed"]))
     keys = np.concatenate(hashes)
-    return KeyedDays.sorted(keys, np.concatenate(first)), KeyedDays.sorted(
-        keys, np.concatenate(accessed)
-    )
+    days = KeyedDays.sorted(keys, np.concatenate(first))
+    return days, KeyedDays.sorted(keys, np.concatenate(accessed)) if with_access else _NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,9 @@ def stage_listing(
     its own runtime, in which no other table can be written.
     """
     totals = InventoryTotals()
-    first_seen, accessed = _previous(previous) if previous is not None else (_NONE, _NONE)
+    first_seen, accessed = _NONE, _NONE
+    if previous is not None:
+        first_seen, accessed = _previous(previous, with_access=atime_signal is not None)
 
     def rows(chunk: list[ObjectInfo]) -> tuple[pa.RecordBatch, pa.Table]:
         hashes = hash_keys([info.key for info in chunk])

@@ -33,6 +33,8 @@ __all__ = [
     "DataSetStatus",
     "ForecastStatus",
     "HistoryEntry",
+    "Inventory",
+    "InventorySource",
     "InventoryStatus",
     "Recommendation",
     "Retention",
@@ -107,6 +109,40 @@ class Access(Model):
     )
 
 
+class InventorySource(StrEnum):
+    """Ways to know what is there."""
+
+    LISTING = "Listing"
+    S3_INVENTORY = "S3Inventory"
+    AZURE_BLOB_INVENTORY = "AzureBlobInventory"
+    GCS_STORAGE_INSIGHTS = "GCSStorageInsights"
+
+
+REPORT_SCHEMES = {
+    InventorySource.S3_INVENTORY: "s3",
+    InventorySource.AZURE_BLOB_INVENTORY: "az",
+    InventorySource.GCS_STORAGE_INSIGHTS: "gs",
+}
+"""Kinds of inventory report, and whose data they tell of."""
+
+
+class Inventory(Model):
+    """How the operator knows what is there."""
+
+    source: InventorySource = Field(
+        default=InventorySource.LISTING,
+        description=(
+            "Listing: the location is listed. The others read the newest report of the provider's "
+            "inventory instead (CSV or Parquet), which costs less for millions of objects; after a "
+            "move the location is listed until a newer report is there."
+        ),
+    )
+    reports: Location | None = Field(
+        default=None,
+        description="Where reports of this bucket are delivered; needed for all but Listing.",
+    )
+
+
 class Retention(Model):
     """How long history is kept."""
 
@@ -126,6 +162,9 @@ class DataSetSpec(Model):
     )
     access: Access = Field(
         default_factory=Access, description="How the operator sees that data is read."
+    )
+    inventory: Inventory = Field(
+        default_factory=Inventory, description="How the operator knows what is there."
     )
     writers: Writers = Field(
         default=Writers.ACTIVE,

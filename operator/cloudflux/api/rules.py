@@ -7,7 +7,7 @@ rule and asserts that it is refused with the rule's message.
 
 from dataclasses import dataclass
 
-from cloudflux.api.dataset import LOG_SCHEMES
+from cloudflux.api.dataset import LOG_SCHEMES, REPORT_SCHEMES
 from cloudflux.api.migrationjob import Execution
 
 
@@ -104,6 +104,15 @@ _DATA_SET: dict[str, tuple[Rule, ...]] = {
             )
             for kind, scheme in LOG_SCHEMES.items()
         ),
+        *(
+            Rule(
+                "!has(self.inventory) || !has(self.inventory.source) || "
+                f"self.inventory.source != '{kind}' || "
+                f"self.location.uri.startsWith('{scheme}://')",
+                f"{kind} is for {scheme}:// locations only",
+            )
+            for kind, scheme in REPORT_SCHEMES.items()
+        ),
     ),
     "spec.location": _LOCATION,
     "spec.access.sources[]": (
@@ -118,6 +127,13 @@ _DATA_SET: dict[str, tuple[Rule, ...]] = {
         Rule("self.type != 'Kafka' || !has(self.logs)", "Kafka takes no logs"),
     ),
     "spec.access.sources[].logs": _LOCATION,
+    "spec.inventory": (
+        Rule(
+            "(has(self.source) && self.source != 'Listing') == has(self.reports)",
+            "reports is needed for all sources but Listing, which takes none",
+        ),
+    ),
+    "spec.inventory.reports": _LOCATION,
 }
 
 _TIERING_POLICY: dict[str, tuple[Rule, ...]] = {

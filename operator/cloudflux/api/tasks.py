@@ -9,7 +9,7 @@ import datetime as dt
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from cloudflux.api.common import EncryptionType, Tier
-from cloudflux.api.dataset import AccessSourceType, Writers
+from cloudflux.api.dataset import AccessSourceType, InventorySource, Writers
 from cloudflux.api.migrationjob import RestoreTier, VerifyMethod
 from cloudflux.api.tieringpolicy import TieringPolicySpec
 
@@ -78,6 +78,15 @@ class AccessSourceRef(Task):
     logs: StoreRef | None = None
 
 
+class InventoryRef(Task):
+    """Where inventory reports are, resolved."""
+
+    source: InventorySource
+    reports: StoreRef
+    since: dt.datetime | None = None
+    """Older reports tell of what was before the last move: then the location is listed."""
+
+
 OWN_USER_AGENT = "cloudflux/"
 """Part of the User-Agent of our own requests."""
 
@@ -88,6 +97,8 @@ class ScanRequest(Task):
     data_set_uid: str
     source: StoreRef
     sources: tuple[AccessSourceRef, ...] = ()
+    inventory: InventoryRef | None = None
+    """Read reports instead of listing."""
     tier_roots: tuple[str, ...] = ()
     """Roots of file tiers (file://…), to follow the links that tiering leaves."""
     retention_days: int = 400

@@ -4,7 +4,13 @@ import datetime as dt
 
 from cloudflux.api.common import ConditionStatus, Location, SecretRef
 from cloudflux.api.conditions import find as find_condition
-from cloudflux.api.tasks import OWN_USER_AGENT, AccessSourceRef, EvaluateRequest, ScanRequest
+from cloudflux.api.tasks import (
+    OWN_USER_AGENT,
+    AccessSourceRef,
+    EvaluateRequest,
+    InventoryRef,
+    ScanRequest,
+)
 from cloudflux.api.vocabulary import ConditionType
 from cloudflux.handlers.requests import tier_roots
 from cloudflux.handlers.resources import POLICY, DataSet
@@ -51,11 +57,25 @@ async def scan_request(runtime: Runtime, data_set: DataSet, now: dt.datetime) ->
         data_set_uid=data_set.uid,
         source=source,
         sources=tuple(sources),
+        inventory=await _reports(runtime, data_set),
         tier_roots=tier_roots(runtime, data_set.namespace, source.uri),
         retention_days=data_set.spec.retention.access_history_days,
         excluded_user_agents=(OWN_USER_AGENT, *runtime.settings.excluded_user_agents),
         excluded_principals=runtime.settings.excluded_principals,
         now=now,
+    )
+
+
+async def _reports(runtime: Runtime, data_set: DataSet) -> InventoryRef | None:
+    """Where inventory reports of the data are; None where it has to be listed."""
+    wanted, history = data_set.spec.inventory, data_set.status.history
+    # reports tell of the bucket in which the data began
+    if wanted.reports is None or active_location(data_set).uri != data_set.spec.location.uri:
+        return None
+    return InventoryRef(
+        source=wanted.source,
+        reports=await runtime.store(wanted.reports, data_set.namespace),
+        since=history[0].completed_at if history else None,
     )
 
 

@@ -14,6 +14,7 @@ from cloudflux.access.inventory import InventoryTotals
 from cloudflux.access.logs import IngestTotals, ingest_logs
 from cloudflux.access.places import Place, data_set_bucket, kafka_signal
 from cloudflux.access.records import Exclusions
+from cloudflux.access.reports import newest_report
 from cloudflux.access.store import AccessStore, open_access_store
 from cloudflux.api.dataset import LOG_SCHEMES, AccessSourceType
 from cloudflux.api.tasks import AccessSourceRef, ClassUsage, ScanRequest, ScanResult, StoreRef
@@ -47,7 +48,10 @@ def scan(request: ScanRequest, context: Context) -> ScanResult:
         context.stop_point("scan.logs-ingested")
         uses_atime = any(s.type is AccessSourceType.FILE_ATIME for s in request.sources)
         totals = access.write_inventory(
-            request.data_set_uid, _objects(store, context), uses_atime=uses_atime, now=request.now
+            request.data_set_uid,
+            _objects(store, request, context),
+            uses_atime=uses_atime,
+            now=request.now,
         )
     context.stop_point("scan.inventory-written")
     if uses_atime and request.source.uri.startswith("file://"):
@@ -69,7 +73,21 @@ def signal_of(kind: AccessSourceType, logs: StoreRef) -> str:
     return f"{FORMATS[kind].slug}:" + blake2b(text.encode(), digest_size=12).hexdigest()
 
 
-def _objects(store: Store, context: Context) -> Iterator[ObjectInfo]:
+def _objects(store: Store, request: ScanRequest, context: Context) -> Iterator[ObjectInfo]:
+    if request.inventory is not None:
+        with closing(open_store(request.inventory.reports)) as reports:
+            bucket, _, prefix = request.source.uri.partition("://")[2].partition("/")
+            prefix = prefix.strip("/")
+            report = newest_report(
+                request.inventory.source,
+                reports,
+                bucket,
+                f"{prefix}/" if prefix else "",
+                context.check,
+            )
+            if request.inventory.since is None or report.at > request.inventory.since:
+                yield from report.objects
+                return
     for number, entry in enumerate(store.list()):
         if number % _CHECK_EVERY_OBJECTS == 0:
             context.check()
