@@ -4,7 +4,7 @@ import base64
 import os
 import signal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
@@ -14,6 +14,7 @@ from cloudflux.errors import CloudFluxError, ConfigurationError
 from cloudflux.handlers.credentials import from_secret
 from cloudflux.handlers.logs import set_up_logs
 from cloudflux.handlers.resources import CREDENTIALS_LABEL
+from cloudflux.handlers.worker_pods import KEYED
 
 
 def worker(
@@ -34,8 +35,7 @@ def worker(
     ),
 ) -> None:
     """Copy one worker's part of a work list (started by the operator's Job)."""
-    from cloudflux.migration.files import JobFiles
-    from cloudflux.migration.session import Limiter, Session
+    from cloudflux.migration.session import open_session
     from cloudflux.storage.registry import open_store
     from cloudflux.workers.run import NEVER, WorkerContext, run_worker
 
@@ -44,28 +44,33 @@ def worker(
     signal.signal(signal.SIGTERM, lambda *_: context.stopping.set())
     try:
         task = WorkerTask.model_validate_json(work)
-        source = open_store(with_credentials(task.source, source_credentials))
-        target = open_store(with_credentials(task.target, target_credentials))
+        source = with_credentials(task.source, source_credentials)
+        target = with_credentials(task.target, target_credentials)
+        task = task.model_copy(update={"source": source, "target": target})
+        with open_session(task, context, open_store) as session:
+            code = run_worker(session, task, index)
     except (CloudFluxError, ValidationError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(NEVER) from error
-    files = JobFiles(state_dir, task.job_uid)
-    limiter = Limiter(task.bandwidth_bytes_per_second)
-    try:
-        code = run_worker(Session(context, source, target, files, limiter), task, index)
-    finally:
-        source.close()
-        target.close()
     raise typer.Exit(code)
 
 
 def with_credentials(ref: StoreRef, directory: Path | None) -> StoreRef:
     """The location with what a mounted Secret holds; without one, the pod's own identity.
 
-    Raises CloudFluxError when the Secret does not hold what the location needs.
+    Raises CloudFluxError when the Secret does not hold what the location needs, and where a key
+    is needed to encrypt: none comes here, and nothing may be written plain instead.
     """
+    if ref.encryption is not None and ref.encryption.type in KEYED:
+        raise ConfigurationError(f"{ref.uri}: worker pods are given no encryption key")
     if directory is None:
         return ref.model_copy(update={"ambient": True})
+    keys = from_secret(_secret(directory), ref.endpoint, ref.uri)
+    return ref.model_copy(update={"credentials": keys})
+
+
+def _secret(directory: Path) -> dict[str, Any]:
+    """A mounted Secret as the API would give it."""
     if not directory.is_dir():
         raise ConfigurationError(f"{directory} is no directory; is the Secret mounted there?")
     data = {
@@ -76,5 +81,4 @@ def with_credentials(ref: StoreRef, directory: Path | None) -> StoreRef:
     # that it is labelled, and for this endpoint, the operator saw before it made the pod
     meta = {"name": directory.name, "labels": {CREDENTIALS_LABEL: "true"}}
     meta["namespace"] = os.environ.get("CLOUDFLUX_NAMESPACE", "default")
-    found = from_secret({"metadata": meta, "data": data}, ref.endpoint, ref.uri)
-    return ref.model_copy(update={"credentials": found})
+    return {"metadata": meta, "data": data}

@@ -108,7 +108,7 @@ def _without_credentials(ref: StoreRef) -> StoreRef:
     asked = ref.encryption
     if asked is not None and (asked.secret is not None or asked.type in KEYED):
         raise ConfigurationError(f"{ref.uri}: worker pods are given no encryption key")
-    return StoreRef(uri=ref.uri, endpoint=ref.endpoint, region=ref.region, encryption=asked)
+    return ref.model_copy(update={"credentials": None, "ambient": False})
 
 
 def worker_job(

@@ -16,6 +16,7 @@ from cloudflux.api.tasks import (
     StoreRef,
     WorkerTask,
 )
+from cloudflux.cli.worker import with_credentials
 from cloudflux.errors import ConfigurationError
 from cloudflux.handlers.resources import JOB, parse
 from cloudflux.handlers.worker_pods import (
@@ -123,6 +124,18 @@ def test_what_is_encrypted_with_our_key_never_goes_to_a_worker_in_clear() -> Non
     named = StoreEncryption(type=EncryptionType.KMS, key="arn")
     asked = task().model_copy(update={"target": StoreRef(uri="s3://b/y", encryption=named)})
     assert worker_task(asked, SHARE).target.encryption == named
+
+
+def test_a_worker_itself_writes_nothing_plain_where_a_key_is_missing() -> None:
+    ref = StoreRef(uri="s3://b/y", encryption=StoreEncryption(type=EncryptionType.CLIENT))
+    with pytest.raises(ConfigurationError, match="no encryption key"):
+        with_credentials(ref, None)
+    assert with_credentials(StoreRef(uri="s3://b/y"), None).ambient
+
+
+def test_a_worker_connects_only_where_the_operator_would() -> None:
+    guarded = task().model_copy(update={"target": StoreRef(uri="s3://b/y", public_only=True)})
+    assert worker_task(guarded, SHARE).target.public_only
 
 
 def test_the_limits_of_all_jobs_are_shared_among_workers() -> None:
