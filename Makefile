@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help python setup assets demo demo-down test test-kills lint crds lock bench-control bench-events bench-move bench-brain bench-scale image e2e clean
+.PHONY: help python setup assets demo demo-down test test-kills lint crds lock bench-control bench-events bench-move bench-brain bench-console bench-scale image e2e clean
 
 BIN := .venv/bin
 RUN := PYTHONPATH=operator:tools:. $(BIN)/python
@@ -82,6 +82,9 @@ bench-events: setup ## Measure events out and access events in, on a real Kafka 
 bench-move: setup ## Measure moves against rclone and s5cmd (25 minutes; CLOUDFLUX_BENCH_CASES, CLOUDFLUX_BENCH_SCALE)
 	@PYTHONPATH=tools $(BIN)/python -m cloudflux_dev.parts minio rclone s5cmd azurite-blob fake-gcs-server
 	@$(RUN) -m benchmarks.bench_move
+
+bench-console: setup ## Measure the live stream with fifty clients (1 minute; CLOUDFLUX_BENCH_SECONDS=3600: an hour)
+	@$(RUN) -m benchmarks.bench_console
 
 bench-brain: setup ## Measure the deciding; CLOUDFLUX_TRACES names recorded traces (20 minutes)
 	@$(RUN) -m benchmarks.bench_brain

@@ -16,11 +16,12 @@ pytestmark = pytest.mark.cluster
 
 VALUES: dict[str, list[str]] = {
     "defaults": [],
-    "one namespace": ["--set", "watchNamespaces={team-a}", "--set", "rbac.aggregate=false"],
+    "one namespace": ["--set", "console.enabled=true", "--set", "watchNamespaces={team-a}", "--set", "rbac.aggregate=false"],
     "everything on": [
         *("--set", "replicas=2", "--set", "podDisruptionBudget.enabled=true"),
         *("--set", "networkPolicy.enabled=true", "--set", "state.persistence.enabled=true"),
         *("--set", "credentials.namespaces={team-a,team-b}"),
+        *("--set", "console.enabled=true", "--set", "console.allowedHosts={console.example}"),
         *("--set", "workers.enabled=true", "--set", "workers.namespaces={team-a,team-b}"),
         *("--set-json", 'workers.pod={"nodeSelector":{"disk":"fast"}}'),
         *("--set-json", 'operator.fileRoots={"*":["/data"]}'),
@@ -211,3 +212,24 @@ def test_uninstalling_leaves_crds_and_state() -> None:
     }
     assert kept == {"CustomResourceDefinition", "PersistentVolumeClaim"}
     assert not [i for i in items if i["metadata"].get("finalizers")]
+
+
+def test_the_console_is_off_reads_only_and_asks_who_comes() -> None:
+    assert not [i for i in rendered() if i["metadata"]["name"].endswith("-console")]
+    items = rendered("--set", "console.enabled=true")
+    deployment = of_kind(items, "Deployment", "-console")
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    given = {e["name"]: e["value"] for e in container["env"]}
+    assert given["CLOUDFLUX_CONSOLE__AUTH"] == "Token"
+    assert given["CLOUDFLUX_CONSOLE__WRITES"] == "false"
+    verbs = {
+        verb
+        for i in items
+        if i["kind"] in ("Role", "ClusterRole") and "-console" in i["metadata"]["name"]
+        for rule in i["rules"]
+        for verb in rule["verbs"]
+        if "reviews" not in rule["resources"][0]
+    }
+    assert verbs == {"get", "list", "watch"}
+    operator = of_kind(items, "Deployment", "-operator")["spec"]["selector"]["matchLabels"]
+    assert operator.items() - deployment["spec"]["template"]["metadata"]["labels"].items()

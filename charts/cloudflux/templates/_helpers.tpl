@@ -79,3 +79,23 @@ app.kubernetes.io/part-of: cloudflux
   verbs: [get]
 {{- end }}
 {{- end -}}
+
+{{- define "cloudflux.consoleSelector" -}}
+app.kubernetes.io/name: {{ include "cloudflux.name" . }}-console
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "cloudflux.consoleLabels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: cloudflux
+{{ include "cloudflux.consoleSelector" . }}
+{{- end -}}
+
+{{/* What the console reads in the namespaces that are served. */}}
+{{- define "cloudflux.consoleRules" -}}
+- apiGroups: [cloudflux.io]
+  resources: [datasets, tieringpolicies, migrationjobs]
+  verbs: [get, list, watch]
+{{- end -}}

@@ -207,7 +207,8 @@ async def test_a_foreign_name_is_refused(client):
     for host in ("evil.example", "127.0.0.1.evil.example", "[::2]:80", "localhost.evil.example"):
         assert (await client.get("/", headers={"Host": host})).status == 421, host
     for host in ("localhost:1", "[::1]:99", "127.0.0.9"):
-        assert (await client.get("/healthz", headers={"Host": host})).status == 200, host
+        assert (await client.get("/api/v1/stats", headers={"Host": host})).status == 200, host
+    assert (await client.get("/healthz", headers={"Host": "10.1.2.3:8090"})).status == 200
 
 
 async def test_too_many_requests_are_told_when_to_come_back(client):
