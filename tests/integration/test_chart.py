@@ -16,7 +16,10 @@ pytestmark = pytest.mark.cluster
 
 VALUES: dict[str, list[str]] = {
     "defaults": [],
-    "one namespace": ["--set", "console.enabled=true", "--set", "watchNamespaces={team-a}", "--set", "rbac.aggregate=false"],
+    "one namespace": [
+        *("--set", "watchNamespaces={team-a}", "--set", "rbac.aggregate=false"),
+        *("--set", "console.enabled=true"),
+    ],
     "everything on": [
         *("--set", "replicas=2", "--set", "podDisruptionBudget.enabled=true"),
         *("--set", "networkPolicy.enabled=true", "--set", "state.persistence.enabled=true"),
