@@ -55,6 +55,8 @@ def print_outcome(job: dict[str, Any], outcome: Outcome, *, as_json: bool) -> No
         return
     for one in outcome.failures:
         say(f"{one['key']}: {one['reason']}: {one['message']}")
+    if any(one["reason"] == "ObjectArchived" for one in outcome.failures):
+        say("archived objects are moved with --restore; --dry-run says hours and price")
     if outcome.already_there:
         typer.echo(f"Nothing to do: {outcome.objects:,} objects are there ({outcome.method}).")
         return

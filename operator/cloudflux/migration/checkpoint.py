@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from cloudflux.migration.files import JSON, dump, read_lines, sync_directory
+from cloudflux.migration.files import JSON, cut_torn_line, dump, read_lines, sync_directory
 from cloudflux.storage.keys import decode_key, encode_key
 
 SYNC_RECORDS = 2048
@@ -102,7 +102,7 @@ class Checkpoint:
             if written_in != self.boot:
                 self.moved.pop(key, None)
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        self._cut_torn_line()
+        cut_torn_line(self._descriptor)
         if not self.begun_before:
             sync_directory(path.parent)
         self._lock = threading.Lock()
@@ -188,17 +188,3 @@ class Checkpoint:
             self.intents.pop(moved.key, None)
             self.skipped.pop(moved.key, None)
             self.uploads.pop(moved.key, None)
-
-    def _cut_torn_line(self) -> None:
-        """Begin on a fresh line: what a kill tore was never counted."""
-        size = os.fstat(self._descriptor).st_size
-        end = size
-        while end > 0:
-            start = max(0, end - 4096)
-            cut = os.pread(self._descriptor, end - start, start).rfind(b"\n")
-            if cut >= 0:
-                end = start + cut + 1
-                break
-            end = start
-        if end != size:
-            os.ftruncate(self._descriptor, end)

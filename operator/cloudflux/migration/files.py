@@ -106,6 +106,21 @@ def read_lines(path: Path) -> Iterator[JSON]:
             yield json.loads(line)
 
 
+def cut_torn_line(descriptor: int) -> None:
+    """Cut off what a kill left of a last line, which `read_lines` never counted."""
+    size = os.fstat(descriptor).st_size
+    end = size
+    while end > 0:
+        start = max(0, end - 4096)
+        cut = os.pread(descriptor, end - start, start).rfind(b"\n")
+        if cut >= 0:
+            end = start + cut + 1
+            break
+        end = start
+    if end != size:
+        os.ftruncate(descriptor, end)
+
+
 def file_digest(path: Path) -> str:
     """sha256 of a file as hex. Raises FileNotFoundError."""
     with path.open("rb") as stream:

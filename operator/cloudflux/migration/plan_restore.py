@@ -9,7 +9,6 @@ from cloudflux.api.display import counted
 from cloudflux.api.migrationjob import RestoreTier
 from cloudflux.api.tasks import JobTask, RestoreQuote
 from cloudflux.brain.restore import Archived, quote, refused
-from cloudflux.errors import NotSupported, PermissionDenied
 from cloudflux.migration.mapping import provider_of
 from cloudflux.migration.session import Session, in_place
 from cloudflux.storage.archive import Restorable, RestoreState
@@ -41,10 +40,7 @@ class ArchivedObjects:
         if info.storage_class != AUTOMATIC or not isinstance(source, Restorable):
             return False
         if self.unseen is None:
-            try:
-                self.unseen = source.archives_unseen()
-            except (PermissionDenied, NotSupported):
-                self.unseen = True  # a look at each costs less than a surprise
+            self.unseen = source.archives_unseen()
         return self.unseen and source.restoration(info.key).state is not RestoreState.READABLE
 
 

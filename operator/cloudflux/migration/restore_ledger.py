@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 
-from cloudflux.migration.files import JSON, dump, read_lines
+from cloudflux.migration.files import JSON, cut_torn_line, dump, read_lines
 from cloudflux.storage.keys import decode_key, encode_key
 
 
@@ -40,9 +40,8 @@ class RestoreLedger:
         path.parent.mkdir(parents=True, exist_ok=True)
         for record in read_lines(path):
             self._apply(record)
-        self._stream = path.open("ab")
-        if self._stream.tell() and path.read_bytes()[-1:] != b"\n":
-            self._stream.write(b"\n")  # what a kill tore stays a line of its own
+        self._stream = path.open("a+b")
+        cut_torn_line(self._stream.fileno())
         self._lock = threading.Lock()
 
     def needed(self, key: str, size_bytes: int, storage_class: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar, runtime_checkable
 
-from cloudflux.errors import NotSupported, ObjectNotFound, PermissionDenied
+from cloudflux.errors import ContainerNotFound, CredentialsInvalid, PermissionDenied, StorageError
 from cloudflux.storage.interface import ObjectInfo
 
 T = TypeVar("T")
@@ -60,10 +60,14 @@ class Looks:
         """Return what was loaded; None where that was not allowed, or there is no such thing."""
         try:
             return load()
+        except (CredentialsInvalid, ContainerNotFound):
+            raise
         except PermissionDenied:
             self.unknown.append(right)
-        except (NotSupported, ObjectNotFound):
-            pass  # the store has no such thing, or none is set
+        except StorageError as error:
+            if error.retryable:
+                raise
+            # none is set, or the server has no such thing; servers say that in many ways
         return None
 
     def look(self, right: str, found: Callable[[], bool]) -> bool:

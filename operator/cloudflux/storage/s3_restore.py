@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 from cloudflux.errors import NotSupported, PreconditionFailed
 from cloudflux.storage import s3_attributes as attributes
 from cloudflux.storage.archive import Restoration, RestoreState
+from cloudflux.storage.bucket_facts import Looks
 from cloudflux.storage.keys import printable
 from cloudflux.storage.s3_bucket import Bucket
 from cloudflux.storage.s3_wire import parse_xml
@@ -40,7 +41,7 @@ def request_restore(bucket: Bucket, key: str, *, tier: str, days: int) -> None:
     span = f"<Days>{days}</Days>"
     asked = f"<GlacierJobParameters><Tier>{tier}</Tier></GlacierJobParameters>"
     if headers.get(attributes.CLASS) == AUTOMATIC:
-        span, asked = "", f"<Tier>{tier}</Tier>"
+        span = ""
     try:
         bucket.call(
             "RestoreObject",
@@ -66,15 +67,15 @@ def request_restore(bucket: Bucket, key: str, *, tier: str, days: int) -> None:
 def archives_unseen(bucket: Bucket) -> bool:
     """Whether the bucket lets its automatic class archive objects: no listing tells which."""
     query = {"intelligent-tiering": "", "x-id": "ListBucketIntelligentTieringConfigurations"}
-    try:
+
+    def found() -> bool:
         answer = bucket.call("ListBucketIntelligentTieringConfigurations", "GET", query=query)
-    except NotSupported:
-        return False
-    words = {
-        element.tag.rpartition("}")[2]: (element.text or "").strip()
-        for element in parse_xml(answer.body).iter()
-    }
-    return "AccessTier" in words
+        names = {element.tag.rpartition("}")[2] for element in parse_xml(answer.body).iter()}
+        return "AccessTier" in names
+
+    looks = Looks()
+    # a look at each object costs less than the surprise that it is archived
+    return looks.look("s3:GetIntelligentTieringConfiguration", found) or bool(looks.unknown)
 
 
 def _expiry(told: str) -> dt.datetime | None:
