@@ -27,7 +27,7 @@ def application(console: Console) -> web.Application:
             web.post("/simulate", simulate.simulate),
             web.get("/live", pages.live),
             web.get("/events", pages.event),
-            web.get("/events/stream", stream.events_stream),
+            web.get("/events/stream", stream.events_stream, allow_head=False),
             web.get("/ws/stream", socket.websocket),
             web.get("/login", pages.login),
             web.post("/login", signin.sign_in),

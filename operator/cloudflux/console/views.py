@@ -106,6 +106,7 @@ class Alert(Bare):
     since: dt.datetime | None = Field(default=None, description="Since when.")
 
 
+_viewed: OrderedDict[str, tuple[DataSet, DataSetView]] = OrderedDict()
 _parsed: OrderedDict[str, tuple[str, Resource[Any, Any] | None]] = OrderedDict()
 
 
@@ -150,7 +151,16 @@ def place_of(data_set: DataSet) -> str:
 
 
 def data_set_view(one: DataSet) -> DataSetView:
-    """Return a data set as a list shows it."""
+    """Return a data set as a list shows it, made once for each version."""
+    known = _viewed.get(one.uid)
+    if known is None or known[0] is not one:
+        known = _viewed[one.uid] = (one, _data_set_view(one))
+        if len(_viewed) > _PARSED_MAX:
+            _viewed.popitem(last=False)
+    return known[1]
+
+
+def _data_set_view(one: DataSet) -> DataSetView:
     status, ready = one.status, find(one.status.conditions, ConditionType.READY)
     best = status.recommendations[0] if status.recommendations else None
     uri = place_of(one)
