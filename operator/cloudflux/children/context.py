@@ -35,6 +35,8 @@ class Operation:
 
     request: type[Task]
     serve: Callable[..., Task]
+    gives_way: bool = False
+    """Served by threads of their own: a thousand of these must not hold up what is under way."""
 
 
 Operations = Mapping[str, Operation]

@@ -23,6 +23,7 @@ from cloudflux.errors import Cancelled, CloudFluxError, ConfigurationError, Fenc
 PROGRESS_SECONDS = 0.5
 GOODBYE_SECONDS = 2.0
 DEFAULT_WORKERS = 8
+GIVING_WAY_WORKERS = 4
 _PR_SET_PDEATHSIG = 1
 
 Send = Callable[[dict[str, Any]], None]
@@ -85,6 +86,7 @@ class Server:
         state_dir, token = Path(hello["state_dir"]), int(hello["token"])
         stop_points = StopPoints(hello.get("stop_at"), state_dir)
         pool = ThreadPoolExecutor(hello.get("workers") or DEFAULT_WORKERS, "task")
+        behind = ThreadPoolExecutor(GIVING_WAY_WORKERS, "behind")
         self._send({"ready": True})
         while line := self._requests.readline():
             message = load_line(line)
@@ -100,8 +102,10 @@ class Server:
             )
             with self._lock:
                 self._contexts[task_id] = context
-            pool.submit(self._serve, context, task_id, message["op"], message["args"])
-        self._say_goodbye(pool)
+            operation = self._operations.get(message["op"])
+            threads = behind if operation is not None and operation.gives_way else pool
+            threads.submit(self._serve, context, task_id, message["op"], message["args"])
+        self._say_goodbye(pool, behind)
 
     def _serve(self, context: TaskContext, task_id: int, name: str, args: Any) -> None:
         try:
@@ -136,13 +140,16 @@ class Server:
             # the parent is gone: nobody reads; the read loop sees the end of its stream next
             self._log.info("the parent closed the pipe")
 
-    def _say_goodbye(self, pool: ThreadPoolExecutor) -> None:
+    def _say_goodbye(self, *pools: ThreadPoolExecutor) -> None:
         with self._lock:
             for context in self._contexts.values():
                 context.cancel()
-        waiter = threading.Thread(target=pool.shutdown, daemon=True)
-        waiter.start()
-        waiter.join(GOODBYE_SECONDS)
+        deadline = time.monotonic() + GOODBYE_SECONDS
+        waiters = [threading.Thread(target=pool.shutdown, daemon=True) for pool in pools]
+        for waiter in waiters:
+            waiter.start()
+        for waiter in waiters:
+            waiter.join(max(0.0, deadline - time.monotonic()))
 
 
 def serve(operations: Operations) -> None:

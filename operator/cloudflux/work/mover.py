@@ -153,7 +153,7 @@ def _reads(request: PlanRequest, context: Context) -> Reads:
 
 
 OPERATIONS = {
-    "mover.plan": Operation(PlanRequest, serve_plan),
+    "mover.plan": Operation(PlanRequest, serve_plan, gives_way=True),
     "mover.restore": Operation(RestoreRequest, serve_restore),
     "mover.copy": Operation(CopyRequest, serve_copy),
     "mover.share": Operation(ShareRequest, serve_share),
@@ -162,6 +162,6 @@ OPERATIONS = {
     "mover.prepare_switch": Operation(PrepareSwitchRequest, serve_prepare_switch),
     "mover.retire": Operation(RetireRequest, serve_retire),
     "mover.sweep": Operation(SweepRequest, serve_sweep),
-    "mover.find_marker": Operation(FindMarkerRequest, serve_find_marker),
+    "mover.find_marker": Operation(FindMarkerRequest, serve_find_marker, gives_way=True),
     "mover.probe": Operation(ProbeRequest, serve_probe),
 }

@@ -52,6 +52,8 @@ OPERATIONS = {
     f"sample.{function.__name__}": Operation(Say, function) for function in (echo, fail, die, spin)
 }
 
+OPERATIONS["sample.wait"] = Operation(Say, spin, gives_way=True)
+
 if __name__ == "__main__":
     die_with_parent(int(sys.argv[sys.argv.index("--parent-pid") + 1]))
     serve(OPERATIONS)

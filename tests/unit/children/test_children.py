@@ -79,6 +79,15 @@ async def test_starts_only_when_used_and_serves_several_tasks(child: Child) -> N
     assert child.outstanding == 0
 
 
+async def test_many_tasks_that_give_way_do_not_hold_up_the_others(child: Child) -> None:
+    waiting = [child.submit("sample.wait", Say(text="")) for _ in range(30)]
+    assert (await result(child.submit("sample.echo", Say(text="now"))))["text"] == "now"
+    assert not any(one.done.done() for one in waiting)
+    for one in waiting:
+        child.cancel(one)
+    assert {(await failure(one)).reason for one in waiting} == {"Cancelled"}
+
+
 async def test_a_secret_crosses_the_pipe_but_is_in_no_repr(child: Child) -> None:
     credentials = Credentials(access_key_id="AK", secret_access_key=SecretStr("s3cr3t"))
     handle = child.submit("sample.echo", Say(text="", credentials=credentials))
