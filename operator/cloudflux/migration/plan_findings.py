@@ -9,7 +9,7 @@ from cloudflux.migration.files import read_lines
 from cloudflux.migration.selection import Selector
 from cloudflux.migration.session import Session, in_place
 from cloudflux.storage.keys import encode_key, printable
-from cloudflux.storage.probe import protects_changes
+from cloudflux.storage.probe import protects_changes, protects_writes
 
 NAMED = 5
 """So many keys of each kind of problem are named; the rest are counted."""
@@ -62,9 +62,11 @@ def problems_of(
 
 
 def unprotected(session: Session, request: JobTask) -> tuple[str, ...]:
-    """Say why objects must not change their class in place while somebody may write to them."""
-    if not in_place(request) or request.writers is Writers.QUIESCED:
+    """Say why somebody's writes must end before objects are changed in place, or moved."""
+    if request.writers is Writers.QUIESCED:
         return ()
+    if not in_place(request):
+        return _unprotected_target(session, request)
     if protects_changes(session.source):
         return ()
     return (
@@ -72,6 +74,18 @@ def unprotected(session: Session, request: JobTask) -> tuple[str, ...]:
         "written in the instant of its change could be lost. Stop the writers and set "
         f"spec.writers: Quiesced on the DataSet {request.data_set_name}, then delete this job "
         "and make it again (a policy does so itself)",
+    )
+
+
+def _unprotected_target(session: Session, request: JobTask) -> tuple[str, ...]:
+    if protects_writes(session.target):
+        return ()
+    return (
+        f"{session.target.uri}: the server does not hold conditions on writes, so that an object "
+        "which somebody else writes there in the same instant could be lost. See that nobody "
+        "does, stop the data set's writers, set spec.writers: Quiesced on the DataSet "
+        f"{request.data_set_name}, then delete this job and make it again (a policy does so "
+        "itself)",
     )
 
 

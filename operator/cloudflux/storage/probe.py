@@ -20,6 +20,22 @@ class CopyConditions(Protocol):
         ...
 
 
+@runtime_checkable
+class WriteConditions(Protocol):
+    """A store that looks itself where its server holds no conditions, and can say which it is."""
+
+    def enforces_write_conditions(self) -> bool:
+        """Measure with a scratch object."""
+        ...
+
+
+def protects_writes(store: Store) -> bool:
+    """Whether a write that must create can't overwrite what somebody writes in that instant."""
+    if isinstance(store, WriteConditions):
+        return store.enforces_write_conditions()
+    return store.capabilities.conditional_create
+
+
 def probe_conditions(store: Store) -> tuple[bool | None, bool | None]:
     """Measure whether (conditional writes, conditional copies) are enforced.
 
@@ -30,8 +46,10 @@ def probe_conditions(store: Store) -> tuple[bool | None, bool | None]:
     key = f"{CONTROL_PREFIX}probe-{uuid.uuid4()}"
     store.put(key, io.BytesIO(b"probe"), 5)
     try:
-        writes = _refused(store, key, if_absent=True) and _refused(
-            store, key, if_version=_OTHER_VERSION
+        writes = (
+            protects_writes(store)
+            and _refused(store, key, if_absent=True)
+            and _refused(store, key, if_version=_OTHER_VERSION)
         )
         return writes, _copies(store, key)
     finally:

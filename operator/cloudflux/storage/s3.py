@@ -24,8 +24,10 @@ from cloudflux.storage.interface import (
 from cloudflux.storage.keys import printable
 from cloudflux.storage.s3_bucket import PAGE_KEYS, WHOLE_TELLS, Bucket
 from cloudflux.storage.s3_client import split_uri, wire_for
+from cloudflux.storage.s3_conditions import Conditions
 from cloudflux.storage.s3_control import S3Control
 from cloudflux.storage.s3_encryption import ServerSide
+from cloudflux.storage.s3_listing import Order
 from cloudflux.storage.s3_wire import Wire
 from cloudflux.storage.s3_write import SINGLE_PUT_BYTES, Writer, conditions_of, gone_is_changed
 
@@ -48,6 +50,7 @@ class S3Store(S3Control):
         """`prefix` is empty or ends with a slash; `single_copy_bytes` is CopyObject's limit."""
         self._bucket = Bucket(wire, bucket, prefix, ServerSide(encryption))
         self._writer = Writer(self._bucket)
+        self._conditions = Conditions(self._bucket)
         self._keeps_classes = False
         self.single_copy_bytes = single_copy_bytes
         self.least_parts_bytes = SINGLE_PUT_BYTES
@@ -76,8 +79,11 @@ class S3Store(S3Control):
 
     def list(self, prefix: str = "", start_after: str = "") -> Iterator[ObjectInfo | Unreadable]:
         """Yield by key order, a page (`page_keys`) in memory."""
+        order = Order(self.uri)
         for page in self._bucket.pages(prefix, start_after, self.page_keys):
-            for info in page.objects(len(self._bucket.prefix)):
+            found = list(page.objects(len(self._bucket.prefix)))
+            order.check([info.key for info in found])
+            for info in found:
                 if info.key.startswith(CONTROL_PREFIX):
                     continue
                 if info.key == "":
@@ -89,12 +95,11 @@ class S3Store(S3Control):
 
     def list_briefs(self, start_after: str = "") -> Iterator[Sequence[Brief]]:
         """Pages of key, size and version, in the order of `list`."""
+        order = Order(self.uri)
         for page in self._bucket.pages("", start_after, self.page_keys):
-            yield [
-                brief
-                for brief in page.briefs(len(self._bucket.prefix))
-                if brief[0] and not brief[0].startswith(CONTROL_PREFIX)
-            ]
+            found = page.briefs(len(self._bucket.prefix))
+            order.check([key for key, _, _ in found])
+            yield [brief for brief in found if brief[0] and not brief[0].startswith(CONTROL_PREFIX)]
 
     def head(self, key: str) -> ObjectInfo:
         """Everything known of one object, with checksums and tags. Raises ObjectNotFound."""
@@ -146,14 +151,17 @@ class S3Store(S3Control):
         """Write atomically: one PUT below 16 MiB, parts above; see the contract."""
         name = self._bucket.name(key)
         headers = attributes.write_headers(info, storage_class, metadata)
-        conditions = conditions_of(if_absent=if_absent, if_version=if_version)
+        look = self._conditions.look(key, if_absent=if_absent, if_version=if_version)
+        conditions = conditions_of(if_absent=if_absent, if_version=if_version) if not look else {}
         with gone_is_changed(key, if_version):
             if size_bytes < SINGLE_PUT_BYTES:
+                if look is not None:
+                    look()
                 answer, digests = self._writer.put_whole(
                     name, stream, size_bytes, {**headers, **conditions}, sha256
                 )
             else:
-                upload = self._writer.upload(name, headers, conditions)
+                upload = self._writer.upload(name, headers, conditions, look=look)
                 answer, digests = s3_multipart.upload_stream(
                     upload, stream, size_bytes, sha256=sha256
                 )
@@ -174,8 +182,9 @@ class S3Store(S3Control):
     ) -> tuple[Written, Mapping[str, str]]:
         """Write a large object by parts, several at a time; see the contract."""
         headers = attributes.write_headers(info, storage_class, metadata)
-        conditions = conditions_of(if_absent=if_absent, if_version=if_version)
-        upload = self._writer.upload(self._bucket.name(key), headers, conditions)
+        look = self._conditions.look(key, if_absent=if_absent, if_version=if_version)
+        conditions = conditions_of(if_absent=if_absent, if_version=if_version) if not look else {}
+        upload = self._writer.upload(self._bucket.name(key), headers, conditions, look=look)
         length = s3_multipart.part_bytes(pieces.size_bytes, s3_multipart.PART_BYTES)
         with gone_is_changed(key, if_version):
             answer, digests = s3_multipart.upload_pieces(
@@ -284,6 +293,10 @@ class S3Store(S3Control):
         if not enforced:
             self.capabilities = replace(self.capabilities, conditional_copy_target=False)
         return before, version
+
+    def enforces_write_conditions(self) -> bool:
+        """Measure whether a write that must create refuses to overwrite, by the server itself."""
+        return self._conditions.enforced()
 
     def uploads(self, prefix: str = "") -> Iterator[tuple[str, str]]:
         """Unfinished multipart uploads below prefix: (key, upload id)."""

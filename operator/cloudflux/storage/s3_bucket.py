@@ -1,18 +1,30 @@
 """One bucket and prefix as requests see it: names, listings, heads, bodies and tags."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from typing import BinaryIO, cast
+from xml.etree.ElementTree import Element
 
-from cloudflux.errors import NotSupported, ObjectArchived, ObjectNotFound, StorageError
+from cloudflux.errors import (
+    NotSupported,
+    ObjectArchived,
+    ObjectNotFound,
+    PreconditionFailed,
+    StorageError,
+)
 from cloudflux.storage.http_client import Response
 from cloudflux.storage.keys import key_bytes, printable
+from cloudflux.storage.s3_attributes import unquote_etag
 from cloudflux.storage.s3_encryption import ServerSide
 from cloudflux.storage.s3_errors import Body
 from cloudflux.storage.s3_listing import Page
 from cloudflux.storage.s3_sign import quote_path
-from cloudflux.storage.s3_wire import Answer, Wire, parse_xml
+from cloudflux.storage.s3_wire import Answer, Wire, local_name, parse_xml
 
 PAGE_KEYS = 1000
+MAX_TAGGING_BYTES = 64 << 10
+"""Ten tags of 128 and 256 characters, written at their longest, take half of this."""
+MAX_TAGGING_HEAD_BYTES = 512
 WHOLE_TELLS = {"x-amz-checksum-mode": "ENABLED"}
 _TAG_COUNT = "x-amz-tagging-count"
 _TELLS_TAGS = frozenset({"AmazonS3", "MinIO"})
@@ -30,6 +42,7 @@ class Bucket:
         self.wire, self.bucket, self.prefix = wire, bucket, prefix
         self.uri = f"s3://{bucket}/{prefix}".rstrip("/")
         self._tells_tags: bool | None = None
+        self._has_tags = True
 
     def call(
         self,
@@ -94,15 +107,27 @@ class Bucket:
         return answer.headers
 
     def get(self, key: str, if_version: str | None, headers: Mapping[str, str]) -> Response:
-        """Ask for the content of a version, with these headers; the body is unread."""
+        """Ask for the content of a version, with these headers; the body is unread.
+
+        Raises PreconditionFailed, also where the server looks at no condition.
+        """
         condition = {} if if_version is None else {"if-match": f'"{if_version}"'}
-        return self.wire.stream(
+        answer = self.wire.stream(
             "GetObject",
             "GET",
             self.bucket,
             self.name(key),
             headers={**self._encryption.headers("GetObject"), **condition, **headers},
         )
+        if if_version is not None and unquote_etag(answer.headers.get("etag", "")) != if_version:
+            answer.close()
+            raise PreconditionFailed(
+                f"{self.uri}/{printable(key)} changed since it was listed",
+                backend="s3",
+                operation="GetObject",
+                key=key,
+            )
+        return answer
 
     def body(self, key: str, response: Response) -> BinaryIO:
         """Return the content as a stream whose errors are ours."""
@@ -122,17 +147,30 @@ class Bucket:
             counted and self._tells_tags and _TAG_COUNT not in headers
         ):
             return {}
-        try:
-            answer = self.call("GetObjectTagging", "GET", self.name(key), query={"tagging": ""})
-        except (NotSupported, ObjectNotFound, ObjectArchived):
-            # A server without tags, or one that answers "no such tag set", or that gives no tags
-            # of what is archived.
-            return {}
         tags = {}
-        for tag in parse_xml(answer.body).iter():
-            if tag.tag.rpartition("}")[2] == "Tag":
-                fields = {one.tag.rpartition("}")[2]: one.text or "" for one in tag}
+        for tag in self._tag_set(key):
+            if local_name(tag) == "Tag":
+                fields = {local_name(one): one.text or "" for one in tag}
                 tags[fields["Key"]] = fields["Value"]
         if counted and tags and _TAG_COUNT not in headers:
             self._tells_tags = False
         return tags
+
+    def _tag_set(self, key: str) -> Iterable[Element]:
+        """Every element of the answer that holds the tags; none from a server without tags."""
+        if self._has_tags is False:
+            return ()
+        try:
+            answer = self.wire.stream(
+                "GetObjectTagging", "GET", self.bucket, self.name(key), query={"tagging": ""}
+            )
+        except (NotSupported, ObjectNotFound, ObjectArchived):
+            # A server without tags, or one that answers "no such tag set", or that gives no tags
+            # of what is archived.
+            return ()
+        with closing(answer):
+            body = answer.read(MAX_TAGGING_BYTES)
+        if b"<Tagging" not in body[:MAX_TAGGING_HEAD_BYTES]:
+            self._has_tags = False  # it knows no ?tagging, and began to send the object itself
+            return ()
+        return parse_xml(body).iter()

@@ -1,11 +1,11 @@
 """The requests of a multipart upload: begin, send a part, list parts, complete, abort."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from xml.sax.saxutils import escape
 
-from cloudflux.errors import CloudFluxError, IntegrityError, ObjectNotFound
+from cloudflux.errors import CloudFluxError, IntegrityError, NotSupported, ObjectNotFound
 from cloudflux.storage.digests import (
     base64_to_hex,
     combine_crcs,
@@ -44,6 +44,8 @@ class Upload:
     conditions: Mapping[str, str]
     verifies: bool
     """The server refuses a part whose CRC is wrong; else MD5 is sent too."""
+    look: Callable[[], None] | None = None
+    """Looks, for a server that holds no conditions, whether they are met."""
     known: dict[int, Part] = field(default_factory=dict)
 
 
@@ -103,14 +105,19 @@ def send_part(upload: Upload, upload_id: str, number: int, body: bytes) -> Part:
 def complete(
     upload: Upload, upload_id: str, parts: list[Part], *, with_checksum: bool = True
 ) -> Answer:
-    """Make the object of its parts, on the upload's conditions; checked by the CRC of the whole."""
-    checksum = {}
+    """Make the object of its parts, on the upload's conditions.
+
+    A server that verifies checks it by the CRC of the whole; others may not know the word.
+    """
+    checksum, with_checksum = {}, with_checksum and upload.verifies
     if with_checksum:
         checksum = {
             _CRC_HEADER: hex_to_base64(whole_crc(parts)),
             "x-amz-checksum-type": "FULL_OBJECT",
         }
-    body = "".join(_part_xml(part) for part in parts)
+    if upload.look is not None:
+        upload.look()
+    body = "".join(_part_xml(part, with_crc=with_checksum) for part in parts)
     answer = upload.bucket.call(
         "CompleteMultipartUpload",
         "POST",
@@ -131,8 +138,8 @@ def complete(
 
 
 def abort(upload: Upload, upload_id: str) -> None:
-    """Drop an upload and its parts; absent is not an error."""
-    with suppress(ObjectNotFound):
+    """Drop an upload and its parts; absent is no error, nor a server that keeps none to drop."""
+    with suppress(ObjectNotFound, NotSupported):
         upload.bucket.call(
             "AbortMultipartUpload",
             "DELETE",
@@ -142,10 +149,13 @@ def abort(upload: Upload, upload_id: str) -> None:
 
 
 def unfinished(bucket: Bucket, prefix: str) -> Iterator[tuple[str, str]]:
-    """Yield the unfinished uploads below prefix: (key, upload id)."""
+    """Yield the unfinished uploads below prefix: (key, upload id); none if it can't list them."""
     query = {"uploads": "", "prefix": bucket.prefix + prefix}
     while True:
-        answer = bucket.call("ListMultipartUploads", "GET", query=query)
+        try:
+            answer = bucket.call("ListMultipartUploads", "GET", query=query)
+        except NotSupported:
+            return
         for child in parse_xml(answer.body):
             fields = {one.tag.rpartition("}")[2]: one.text or "" for one in child}
             if child.tag.rpartition("}")[2] == "Upload":
@@ -194,9 +204,9 @@ def whole_crc(parts: list[Part]) -> str:
     return crc_hex(CRC, combine_crcs(CRC, [(crc or 0, size) for crc, size in pairs]))
 
 
-def _part_xml(part: Part) -> str:
+def _part_xml(part: Part, *, with_crc: bool) -> str:
     crc = ""
-    if part.crc is not None:
+    if with_crc and part.crc is not None:
         crc = f"<ChecksumCRC64NVME>{_crc_base64(part.crc)}</ChecksumCRC64NVME>"
     etag = escape(f'"{part.etag}"')
     return f"<Part><PartNumber>{part.number}</PartNumber><ETag>{etag}</ETag>{crc}</Part>"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
-from cloudflux.errors import CredentialsInvalid, StorageError
+from cloudflux.errors import CredentialsInvalid, NotSupported, StorageError
 from cloudflux.storage.http_client import Pool, Response, TransportError
 from cloudflux.storage.limits import SHARED
 from cloudflux.storage.retry import Retrier, retry_after_seconds
@@ -37,7 +37,11 @@ class Answer:
 
     def xml(self) -> dict[str, str]:
         """The elements below the root that hold only text, by local name."""
-        return {_local(child.tag): child.text or "" for child in parse_xml(self.body)}
+        return {local_name(child): child.text or "" for child in parse_xml(self.body)}
+
+
+_UNKNOWN_HEADER = frozenset({"NotImplemented", ""})
+"""What servers without S3's newer checksums say to their headers; to a HEAD, nothing."""
 
 
 class Wire:
@@ -59,9 +63,12 @@ class Wire:
         parts = urlsplit(endpoint)
         self._scheme, self._host = parts.scheme, parts.netloc
         self._base = parts.path.rstrip("/")
-        self._virtual = _AMAZON.search(parts.hostname or "") is not None
+        self.is_amazon = self._virtual = _AMAZON.search(parts.hostname or "") is not None
+        self.holds_conditions: dict[str, bool] = {}
+        """By bucket: whether conditions of writes count, as far as that was measured."""
         self._keys, self._user_agent, self._ca_file = keys, user_agent, ca_file
         self._public_only = public_only
+        self._knows_checksums = True
         self._retrier = retrier or Retrier(pace=SHARED.requests_to(endpoint))
         self._pools: dict[str, Pool] = {}
         self._signers: dict[str, Signer] = {}
@@ -110,9 +117,10 @@ class Wire:
         checksum among the headers must protect it.
         """
         payload = sha256 or (UNSIGNED if len(body) else EMPTY_SHA256)
+        sent = self._spoken(headers or {})
 
         def once() -> Response:
-            where = (method, bucket, key, query or {}, headers or {}, body, payload)
+            where = (method, bucket, key, query or {}, sent, body, payload)
             try:
                 response = self._send(*where)
                 if response.status >= 300 and self._learn_region(bucket, response):
@@ -127,10 +135,25 @@ class Wire:
             refused.retry_after_seconds = wished
             raise refused
 
-        if repeat:
-            return self._retrier.run(once)
-        self._retrier.hold()
-        return once()
+        def ask() -> Response:
+            if repeat:
+                return self._retrier.run(once)
+            self._retrier.hold()
+            return once()
+
+        try:
+            return ask()
+        except NotSupported as error:
+            if error.code not in _UNKNOWN_HEADER or not any(map(_is_of_checksums, sent)):
+                raise
+        sent = _without_checksums(sent)
+        response = ask()
+        self._knows_checksums = False
+        return response
+
+    def _spoken(self, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """Headers in the dialect of the server, which may be older than S3's checksums."""
+        return headers if self._knows_checksums else _without_checksums(headers)
 
     def close(self) -> None:
         """Drop kept connections."""
@@ -193,6 +216,14 @@ class Wire:
         return True
 
 
+def _is_of_checksums(header: str) -> bool:
+    return header.startswith(("x-amz-checksum-", "x-amz-sdk-checksum-"))
+
+
+def _without_checksums(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if not _is_of_checksums(name)}
+
+
 def payload_sha256(body: bytes | memoryview) -> str:
     """The digest that is signed in place of the body."""
     return hashlib.sha256(body).hexdigest()
@@ -216,8 +247,9 @@ def parse_xml(body: bytes) -> ElementTree.Element:
         raise StorageError("S3: the answer is no XML; is the endpoint an S3 server?") from None
 
 
-def _local(tag: str) -> str:
-    return tag.rpartition("}")[2]
+def local_name(element: ElementTree.Element) -> str:
+    """An element's name without its namespace."""
+    return element.tag.rpartition("}")[2]
 
 
 def _code_of(response: Response) -> str:

@@ -1,7 +1,7 @@
 """Writing objects: one PUT below 16 MiB, parts above, under checksums that the server holds."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import BinaryIO
 
 from cloudflux.errors import ObjectNotFound, PreconditionFailed, StorageError
@@ -75,10 +75,14 @@ class Writer:
         conditions: Mapping[str, str],
         *,
         probe: bool = True,
+        look: Callable[[], None] | None = None,
     ) -> Upload:
-        """Return where parts of an object go; `probe` measures whether the server verifies them."""
+        """Return where parts of an object go; `probe` measures whether the server verifies them.
+
+        `look` is called immediately before they become the object.
+        """
         verifies = self._verifies_checksums() if probe else False
-        return Upload(self._bucket, name, headers, conditions, verifies=verifies)
+        return Upload(self._bucket, name, headers, conditions, verifies=verifies, look=look)
 
     def _verifies_checksums(self) -> bool:
         """Whether the server refuses a body whose CRC-64 is wrong; measured once, by a write."""
