@@ -206,6 +206,14 @@ def test_rules_and_dashboards_are_installed_where_they_are_wanted() -> None:
     assert len(shown) == len(boards) == 5
 
 
+def test_a_monitor_scrapes_the_port_that_the_pod_has() -> None:
+    made = rendered("--set", "metrics.podMonitor.enabled=true", "--set", "metrics.service=false")
+    endpoint = of_kind(made, "PodMonitor")["spec"]["podMetricsEndpoints"][0]
+    container = of_kind(made, "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    assert endpoint["port"] in {port["name"] for port in container["ports"]}
+    assert "PodMonitor" not in {item["kind"] for item in rendered()}
+
+
 def test_uninstalling_leaves_crds_and_state() -> None:
     items = rendered("--set", "state.persistence.enabled=true")
     kept = {
