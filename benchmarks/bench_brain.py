@@ -1,7 +1,8 @@
 """The deciding, measured: `make bench-brain`, or one part by its name.
 
-Parts: `speed` (decisions and memory), `optimum` (the dynamic programme), `trace` (money on the
-recorded trace; skipped, with the reason, where `CLOUDFLUX_TRACES` names no directory with it).
+Parts: `speed` (decisions and memory), `optimum` (the dynamic programme), `kinds` (money on a
+synthetic history of each kind), `trace` (money on the recorded trace; skipped, with the reason,
+where `CLOUDFLUX_TRACES` names no directory with it).
 """
 
 import os
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 from benchmarks.figures import Figure, print_figures
 from cloudflux.brain.prices import load_table
 from cloudflux.brain.replay.backtest import PREDICTIVE, replay_all
+from cloudflux.brain.replay.behaviours import BEHAVIOURS, generate
 from cloudflux.brain.replay.fees import build_fees
 from cloudflux.brain.replay.histories import Histories
 from cloudflux.brain.replay.learning import train
@@ -96,6 +98,55 @@ def optimum() -> list[Figure]:
     return [Figure("offline optimum of 50,000 objects x 730 days", seconds, "s", aim=120.0)]
 
 
+def kinds() -> list[Figure]:
+    """Money on synthetic histories of every kind: never much dearer than the automatic class."""
+    table = load_table("s3", "us-east-1")
+    found = []
+    for behaviour in BEHAVIOURS:
+        history = generate(behaviour, objects=400, days=1000, seed=SEED)
+        none = np.full(len(history.row), np.nan)
+        whole = build_trace(
+            history.ids,
+            np.full(len(history.ids), 1e8),
+            history.first_day.astype(np.float64),
+            RawReads(
+                history.row.astype(np.int32),
+                history.day.astype(np.float64),
+                history.reads.astype(np.float64),
+                none,
+                none,
+                none,
+            ),
+            train_from=0,
+            decide_from=600,
+            until=999,
+        )
+        result = replay_all(whole, table, CLASSES, PREDICTIVE)
+        lines = {line.policy: line for line in result.lines}
+        ours, automatic = lines[PREDICTIVE], lines["always INTELLIGENT_TIERING"]
+        idle = lines["idle 30/90 with promotion"]
+        found += [
+            Figure(
+                f"cost / cost in the automatic class, {behaviour}",
+                ours.cost / automatic.cost,
+                "x",
+                1.005,
+            ),
+            Figure(
+                f"cost / optimum, {behaviour}",
+                ours.ratio_to_optimum,
+                "x",
+                peer=automatic.ratio_to_optimum,
+            ),
+            Figure(
+                f"idle 30/90 / optimum, {behaviour}",
+                idle.ratio_to_optimum,
+                "x",
+            ),
+        ]
+    return found
+
+
 def trace() -> list[Figure]:
     """Money on the recorded trace, thinned: the predictive policy beside the automatic class."""
     directory = Path(os.environ.get("CLOUDFLUX_TRACES", "/nowhere")) / "ksp-ckan"
@@ -153,7 +204,7 @@ def recorded(directory: Path, kept: float) -> Trace:
     )
 
 
-PARTS = {"speed": speed, "optimum": optimum, "trace": trace}
+PARTS = {"speed": speed, "optimum": optimum, "kinds": kinds, "trace": trace}
 
 
 def main(names: list[str]) -> int:

@@ -17,6 +17,7 @@ class StrategyName(StrEnum):
     RULES = "rules"
     AUTOMATIC = "automatic"
     PREDICTIVE = "predictive"
+    COST_OPTIMAL = "cost-optimal"
 
 
 def backtest(

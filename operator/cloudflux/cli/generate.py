@@ -13,7 +13,8 @@ def generate(
     behaviour: Annotated[
         str,
         typer.Argument(
-            help="steady, superseded, long-tail, bursts, campaigns, monthly, yearly or mass-scan."
+            help="hot, steady, decaying, dead, surprise, superseded, long-tail, bursts, campaigns, "
+            "weekly, monthly, yearly or mass-scan."
         ),
     ],
     reads: Annotated[Path, typer.Option(help="Parquet file to write the reads to.")],

@@ -7,6 +7,7 @@ from typing import Any
 from cloudflux.brain.prices import PriceTable
 from cloudflux.brain.replay import report
 from cloudflux.brain.replay.baselines import all_baselines, by_idle, cheaper_classes
+from cloudflux.brain.replay.cost_optimal import CostOptimal
 from cloudflux.brain.replay.fees import Fees, build_fees
 from cloudflux.brain.replay.learning import Forecaster
 from cloudflux.brain.replay.ledger import Bill, Decide, Replayer
@@ -16,6 +17,7 @@ from cloudflux.brain.replay.prior import Prior
 from cloudflux.brain.replay.trace import Trace
 
 RULES, AUTOMATIC, PREDICTIVE = "rules", "automatic", "predictive"
+COST_OPTIMAL = "cost-optimal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,11 @@ def replay_all(
     decided_fees = build_fees(table, classes, trace.known_size_bytes)
     replayer = Replayer(trace, fees)
     bills = {name: replayer.run(make()) for name, make in all_baselines(trace, fees).items()}
-    policy = strategy_policy(strategy, trace, decided_fees, seed, model)
+    policy: Decide
+    if strategy == COST_OPTIMAL:
+        policy = CostOptimal(trace, decided_fees, table)
+    else:
+        policy = strategy_policy(strategy, trace, decided_fees, seed, model)
     bills[strategy] = replayer.run(policy)
     best = offline_optimum(trace, fees) if optimum else None
     return Result(trace, fees, strategy, bills, report.lines(bills, best, fees), _notes(policy))

@@ -155,12 +155,50 @@ def _mass_scan(
     )
 
 
+def _hot(random: np.random.Generator, objects: int, days: int) -> tuple[list[str], Ints, Rate]:
+    """Everything is read every day, most of it often."""
+    rate = random.uniform(1.0, 20.0, objects)[:, None] * np.ones(days)
+    return [f"serving/{n:05d}.bin" for n in range(objects)], _births(random, objects, days), rate
+
+
+def _decaying(random: np.random.Generator, objects: int, days: int) -> tuple[list[str], Ints, Rate]:
+    """Read less and less from birth on, each object at its own pace."""
+    born = _births(random, objects, days, old=0.2)
+    age = np.maximum(np.arange(days) - born[:, None], 0)
+    half = random.lognormal(3.2, 0.6, objects)[:, None]
+    rate = random.lognormal(0.0, 0.8, objects)[:, None] * 0.5 ** (age / half)
+    return [f"news/{n:05d}.jpg" for n in range(objects)], born, rate
+
+
+def _dead(random: np.random.Generator, objects: int, days: int) -> tuple[list[str], Ints, Rate]:
+    """Written, looked at for a week or two, and never again."""
+    born = _births(random, objects, days, old=0.6)
+    length = random.integers(1, 15, objects)[:, None]
+    age = np.arange(days) - born[:, None]
+    rate = np.where(age < length, random.gamma(0.5, 1.0, objects)[:, None], 0.0)
+    return [f"backup/{n:05d}.tar" for n in range(objects)], born, rate
+
+
+def _surprise(random: np.random.Generator, objects: int, days: int) -> tuple[list[str], Ints, Rate]:
+    """Dead objects, one in two hundred of which is read 10,000 times on one late day."""
+    ids, born, rate = _dead(random, objects, days)
+    for number in range(0, objects, 200):
+        late = max(int(born[number]) + 1, int(days * 0.8))
+        rate[number, min(late, days - 1)] = -10_000.0
+    return ids, born, rate
+
+
 BEHAVIOURS: Mapping[str, Make] = {
+    "hot": _hot,
     "steady": _steady,
+    "decaying": _decaying,
+    "dead": _dead,
+    "surprise": _surprise,
     "superseded": _superseded,
     "long-tail": _long_tail,
     "bursts": _bursts,
     "campaigns": _campaigns,
+    "weekly": _periodic(7),
     "monthly": _periodic(30),
     "yearly": _periodic(365),
     "mass-scan": _mass_scan,

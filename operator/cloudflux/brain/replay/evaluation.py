@@ -9,9 +9,9 @@ import numpy.typing as npt
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from cloudflux.brain import forecast as weekly
-from cloudflux.brain.inputs import HISTORY_DAYS, History, Objects, history_from_rows
 from cloudflux.brain.replay.histories import Histories, Matrix
 from cloudflux.brain.replay.ledger import ByDay
+from cloudflux.brain.replay.observed import as_observed
 from cloudflux.brain.replay.trace import Array, Trace
 from cloudflux.errors import ModelError
 
@@ -153,12 +153,12 @@ def _week_round(trace: Trace, origin: int, seed: int, left_out: list[str]) -> _R
 
 def _forest(trace: Trace, origin: int, born: npt.NDArray[np.intp], seed: int) -> Labels:
     """Forecast with the operator's forest; its cuts are those that fitted the week before best."""
-    objects, history = _inputs(trace, origin, born)
+    objects, history = as_observed(trace, origin, born)
     now = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(days=origin)
     model = weekly.train(objects, history, seed=seed, now=now)
     ahead = weekly.forecast(model, objects, history).by_object
     # the forecast of last week, by the same model, tells where its numbers part the classes
-    last_objects, last_history = _inputs(trace, origin - WEEK, born)
+    last_objects, last_history = as_observed(trace, origin - WEEK, born)
     then = weekly.forecast(model, last_objects, last_history).by_object
     seen = classes_of(np.asarray(history.reads[:, -WEEK:].sum(axis=1), dtype=np.float64))
     old = last_objects.age_days >= 0
@@ -187,36 +187,6 @@ def best_cuts(forecast: Array, truth: Labels) -> tuple[float, float]:
 
 _LOW = np.array([0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2])
 _HIGH = np.array([4.5, 5.0, 5.5, 6.0, 6.25, 6.5, 6.75, 7.0, 7.5])
-
-
-def _inputs(trace: Trace, origin: int, born: npt.NDArray[np.intp]) -> tuple[Objects, History]:
-    """Show the operator's own forecaster a year of the trace, as it was known at an origin."""
-    length = min(HISTORY_DAYS, origin - trace.train_from + 1)
-    place = np.full(len(trace), -1, dtype=np.intp)
-    place[born] = np.arange(len(born))
-    known = np.flatnonzero((trace.seen <= origin) & (trace.day > origin - length))
-    until = dt.date(1970, 1, 1) + dt.timedelta(days=origin)
-    history = history_from_rows(
-        len(born),
-        place[trace.row[known]],
-        trace.day[known].astype("datetime64[D]"),
-        trace.reads[known],
-        [until - dt.timedelta(days=back) for back in range(length)],
-        until,
-        length,
-    )
-    nothing = np.full(len(born), np.nan)
-    names = trace.ids[born].tolist()
-    objects = Objects(
-        keys=names,
-        versions=[""] * len(names),
-        storage_class=[""] * len(names),
-        size_bytes=trace.known_size_bytes[born],
-        age_days=(origin - trace.first_day[born]).astype(np.float64),
-        days_in_class=(origin - trace.first_day[born]).astype(np.float64),
-        last_access_days=nothing,
-    )
-    return objects, history
 
 
 def _scores(rounds: list[_Round]) -> list[Score]:

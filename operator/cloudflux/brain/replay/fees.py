@@ -156,6 +156,7 @@ def _per_request(table: PriceTable, name: str) -> float:
 def _move(table: PriceTable, source: str, target: str, size_bytes: Array) -> Array:
     if source == target:
         return np.zeros(size_bytes.shape)
+    leaving = table.limit(source, "leaving_put_per_1k") / 1000
     if lifecycle(table, source, target):
-        return transition_cost(table, target, size_bytes)
-    return copy_cost(table, source, target, size_bytes)
+        return transition_cost(table, target, size_bytes) + leaving
+    return copy_cost(table, source, target, size_bytes) + leaving

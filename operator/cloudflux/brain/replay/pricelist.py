@@ -33,6 +33,11 @@ _FIGURES = {
     "monitoringPer1kObjectsMonth": "monitoring_per_1k_month",
 }
 _KIB = 1024
+_AUTOMATIC_MIN_KIB = 128
+"""Smaller objects are not moved by any provider's automatic class."""
+_AS_STANDARD = ("storagePerGBMonth", "putCopyPostListPer1k", "getPer1k", "firstByteLatency")
+_WAITING = ("ARCHIVE_ACCESS", "DEEP_ARCHIVE_ACCESS")
+"""Steps that must be opted in to, and from which a reader has to wait."""
 
 
 def table_for(prices: str, classes: list[str]) -> PriceTable:
@@ -56,8 +61,9 @@ def _from_file(path: Path, classes: list[str]) -> PriceTable:
     if not isinstance(providers, Mapping):
         raise ConfigurationError(f'{path} must hold {{"providers": {{"aws": {{…}}}}}}')
     for name, listed in providers.items():
-        known = listed.get("classes", {}) if isinstance(listed, Mapping) else {}
-        if classes and set(classes) <= set(known):
+        if not isinstance(listed, Mapping) or not isinstance(listed.get("classes"), Mapping):
+            continue
+        if classes and set(classes) <= {*listed["classes"], *_autoclass(listed)}:
             return price_list_table(raw, name)
     raise PriceUnknown(
         f"no provider in {path} lists all of {', '.join(classes)}: add their prices to the file"
@@ -69,9 +75,10 @@ def price_list_table(raw: Mapping[str, Any], provider: str) -> PriceTable:
     listed = raw["providers"][provider]
     name = KNOWN_AS.get(provider, provider)
     ours = load_table(name, None)
+    listed_classes = {**listed["classes"], **_autoclass(listed)}
     classes = {
-        key: _class(key, figures, ours.classes.get(key))
-        for key, figures in listed["classes"].items()
+        key: _class(key, _whole(figures, listed_classes), ours.classes.get(key), listed_classes)
+        for key, figures in listed_classes.items()
     }
     return PriceTable(
         provider=name,
@@ -85,7 +92,50 @@ def price_list_table(raw: Mapping[str, Any], provider: str) -> PriceTable:
     )
 
 
-def _class(name: str, raw: Mapping[str, Any], ours: ClassPrices | None) -> ClassPrices:
+def _whole(raw: Mapping[str, Any], listed: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Fill what an automatic class leaves open: it bills the meters of the classes below it.
+
+    Azure's Smart tier has no storage price of its own; its first step and its writes are Hot's.
+    """
+    after = _step_days(raw)
+    if not after or raw.get("subTiers"):
+        return raw
+    hottest = next((listed[name] for name in ("Hot", "STANDARD") if name in listed), {})
+    filled = {
+        key: hottest[key]
+        for key in ("storagePerGBMonth", "putCopyPostListPer1k")
+        if key in hottest and _figure(raw.get(key)).value is None
+    }
+    return {**raw, **filled, "autoTierMinKiB": raw.get("autoTierMinKiB", _AUTOMATIC_MIN_KIB)}
+
+
+def _autoclass(listed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return Google's Autoclass as classes: lists have it beside the classes, as a bucket option.
+
+    It ends in Nearline, or with AUTOCLASS_ARCHIVE in Archive.
+    """
+    rules = (listed.get("other") or {}).get("autoclass")
+    base = listed["classes"].get("STANDARD")
+    if not isinstance(rules, Mapping) or base is None or "AUTOCLASS" in listed["classes"]:
+        return {}
+    days = rules.get("thresholdDays") or {}
+    found = {}
+    for name, steps in (("AUTOCLASS", ["NEARLINE"]), ("AUTOCLASS_ARCHIVE", list(days))):
+        found[name] = {
+            **{key: base[key] for key in _AS_STANDARD if key in base},
+            "retrievalPerGB": rules.get("retrievalPerGB", 0),
+            "transitionIntoPer1k": rules.get("transitionOps", 0),
+            "minStorageDays": rules.get("earlyDelete", 0),
+            "monitoringPer1kObjectsMonth": rules.get("managementPer1kObjectsMonth"),
+            "autoTierMinKiB": rules.get("minKiB", _AUTOMATIC_MIN_KIB),
+            "demotionDaysNoAccess": {step: days[step] for step in steps if step in days},
+        }
+    return found
+
+
+def _class(
+    name: str, raw: Mapping[str, Any], ours: ClassPrices | None, listed: Mapping[str, Any]
+) -> ClassPrices:
     figures = {own: _figure(raw.get(theirs)) for theirs, own in _FIGURES.items() if theirs in raw}
     figures["min_billable_bytes"] = _scaled(raw.get("minBillableObjectKiB", 0), _KIB)
     for theirs, own in (
@@ -97,7 +147,7 @@ def _class(name: str, raw: Mapping[str, Any], ours: ClassPrices | None) -> Class
     restore = (raw.get("restore") or {}).get("standard") or {}
     if "requestPer1k" in restore:
         figures["restore_request_per_1k"] = _figure(restore["requestPer1k"])
-    steps = _steps(raw)
+    steps = _steps(raw, listed)
     smallest = _figure(raw.get("autoTierMinKiB", 0)).value
     return ClassPrices(
         name=name,
@@ -110,19 +160,22 @@ def _class(name: str, raw: Mapping[str, Any], ours: ClassPrices | None) -> Class
     )
 
 
-def _steps(raw: Mapping[str, Any]) -> tuple[AutomaticStep, ...]:
-    """Return the steps that need no opting in: those before a reader would have to wait."""
-    after, prices = raw.get("demotionDaysNoAccess"), raw.get("subTiers")
-    if not isinstance(after, Mapping) or not isinstance(prices, Mapping):
-        return ()
-    if "value" in after and isinstance(after["value"], Mapping):
-        after = after["value"]
-    steps = [
-        AutomaticStep(int(_figure(days).value or 0), _figure(prices.get(step)))
-        for step, days in after.items()
-        if step in ("INFREQUENT", "ARCHIVE_INSTANT") and _figure(days).value is not None
-    ]
+def _steps(raw: Mapping[str, Any], listed: Mapping[str, Any]) -> tuple[AutomaticStep, ...]:
+    """Return the steps that need no opting in, at their own price or that of the class they are."""
+    own = raw.get("subTiers") or {}
+    steps = []
+    for step, days in _step_days(raw).items():
+        price = own.get(step, (listed.get(step) or {}).get("storagePerGBMonth"))
+        if step not in _WAITING and _figure(days).value is not None:
+            steps.append(AutomaticStep(int(_figure(days).value or 0), _figure(price)))
     return tuple(sorted(steps, key=lambda step: step.after_idle_days))
+
+
+def _step_days(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    after = raw.get("demotionDaysNoAccess")
+    if isinstance(after, Mapping) and isinstance(after.get("value"), Mapping):
+        after = after["value"]
+    return after if isinstance(after, Mapping) else {}
 
 
 def _figure(raw: Any) -> Figure:
