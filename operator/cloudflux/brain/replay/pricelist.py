@@ -100,7 +100,9 @@ def _whole(raw: Mapping[str, Any], listed: Mapping[str, Any]) -> Mapping[str, An
     after = _step_days(raw)
     if not after or raw.get("subTiers"):
         return raw
-    hottest = next((listed[name] for name in ("Hot", "STANDARD") if name in listed), {})
+    hottest: Mapping[str, Any] = next(
+        (listed[name] for name in ("Hot", "STANDARD") if name in listed), {}
+    )
     filled = {
         key: hottest[key]
         for key in ("storagePerGBMonth", "putCopyPostListPer1k")
