@@ -142,6 +142,7 @@ async def test_a_marker_alone_has_no_identity_sent_to_its_endpoint() -> None:
     here = Location(uri=B, endpoint="https://93.184.215.14")
     runtime = Fake(settings=Settings(ambient_namespaces=("team",)))
     runtime.credentials = partial(Runtime.credentials, runtime)
+    runtime.encryption = partial(Runtime.encryption, runtime)
     assert (await Runtime.store(runtime, here, "team")).ambient
     with pytest.raises(SecretRefused, match="present location"):
         await Runtime.store(runtime, here, "team", hearsay=True)
