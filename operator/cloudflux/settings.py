@@ -79,6 +79,13 @@ class KafkaSettings(BaseModel):
     access_topic: str = Field(
         default="cloudflux.access-events", description="Topic that access events are read from."
     )
+    minio_topics: tuple[str, ...] = Field(
+        default=(),
+        description=(
+            "Topics with audit entries or bucket notifications of MinIO, read as access events "
+            "of s3:// locations (JSON)."
+        ),
+    )
     dead_letter_topic: str = Field(
         default="cloudflux.access-events.dead-letters",
         description="Topic for the shapes of access events that could not be counted.",

@@ -155,3 +155,22 @@ async def test_a_topic_made_anew_is_counted_from_its_beginning(kafka, tmp_path):
             await asyncio.sleep(0.1)
         await admin.close()
     assert total_reads(tmp_path) == 60
+
+
+async def test_minio_s_own_messages_are_counted_beside_access_events(
+    kafka: KafkaServer, tmp_path: Path
+) -> None:
+    settings = config(kafka, "beside").model_copy(update={"minio_topics": ("minio",)})
+    now = dt.datetime.now(dt.UTC).isoformat()
+    call = {"name": "GetObject", "bucket": "data", "object": "m", "statusCode": 200, "tx": 5}
+    audit = json.dumps({"time": now, "api": call, "requestID": "R1"}).encode()
+    await produce(settings, [operation(1)])
+    await produce(settings.model_copy(update={"access_topic": "minio"}), [audit, b"{"])
+    counting = Collector(settings, tmp_path, commit_seconds=0.2)
+    stop = asyncio.Event()
+    task = asyncio.create_task(counting.run(stop))
+    await until(lambda: counting.totals.reads == 2 and counting.totals.rejected.total() == 1)
+    stop.set()
+    await task
+    assert total_reads(tmp_path) == 2
+    assert {topic for topic, _ in counting.totals.lag} == {"beside", "minio"}

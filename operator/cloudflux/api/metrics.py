@@ -333,7 +333,7 @@ _COLLECTOR = {
         MetricKind.COUNTER, "Messages that can't be counted.", "messages", "reason"
     ),
     "access_events_lag": _collected(
-        MetricKind.GAUGE, "Messages not yet counted.", "messages", "partition"
+        MetricKind.GAUGE, "Messages not yet counted.", "messages", "topic", "partition"
     ),
 }
 METRICS: dict[str, MetricInfo] = {

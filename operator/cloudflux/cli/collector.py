@@ -51,7 +51,12 @@ async def _collect(settings: Settings, excluded: tuple[str, ...], metrics_port: 
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    counting = Collector(settings.kafka, settings.state_dir, excluded_principals=excluded)
+    counting = Collector(
+        settings.kafka,
+        settings.state_dir,
+        excluded_principals=excluded,
+        excluded_user_agents=settings.excluded_user_agents,
+    )
     if metrics_port:
         registry = CollectorRegistry()
         registry.register(TotalsCollector(counting.totals))

@@ -127,15 +127,16 @@ class Ledger:
         counted = Counted(0, 0, duplicates)
         if kept:
             table = pa.concat_tables(kept)
+            tables.append(self._days(table.filter(table["proves"]), now))
+            demand = table.filter(table["counts"])
             if len(self._excluded):
-                excluded = pc.is_in(table["principal"], self._excluded)
-                table = table.filter(pc.invert(excluded))
-            every = np.ones(len(table), bool)
-            rows = [read_rows(table, every, now.date()), put_rows(table, now.date())]
+                excluded = pc.is_in(demand["principal"], self._excluded)
+                demand = demand.filter(pc.invert(excluded))
+            every = np.ones(len(demand), bool)
+            rows = [read_rows(demand, every, now.date()), put_rows(demand, now.date())]
             tables += [_signalled(one) for one in rows]
-            reads = pc.sum(pc.cast(table["read"], pa.int64())).as_py() or 0
-            counted = Counted(reads, len(table) - reads, duplicates)
-            tables.append(self._days(table, now))
+            reads = pc.sum(pc.cast(demand["read"], pa.int64())).as_py() or 0
+            counted = Counted(reads, len(demand) - reads, duplicates)
         if not tables:  # only rejected messages: the positions still go forward
             tables = [COUNTS.empty_table()]
         return pa.concat_tables(tables), fresh, counted

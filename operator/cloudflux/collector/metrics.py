@@ -24,5 +24,8 @@ class TotalsCollector(MetricsCollector):
         yield family(
             "access_events_rejected_total", {(word,): totals.rejected[word] for word in REASONS}
         )
-        lag = {(str(partition),): waiting for partition, waiting in list(totals.lag.items())}
+        lag = {
+            (topic, str(partition)): waiting
+            for (topic, partition), waiting in list(totals.lag.items())
+        }
         yield family("access_events_lag", lag)

@@ -49,9 +49,12 @@ COLUMNS = pa.schema(
         ("key", pa.string()),
         ("bytes", pa.int64()),
         ("principal", pa.string()),
+        ("counts", pa.bool_()),
+        ("proves", pa.bool_()),
     ]
 )
-"""`row` is the place in the batch; `bucket` says scheme and bucket, or `dataset:UID`."""
+"""`row` is the place in the batch; `bucket` says scheme and bucket, or `dataset:UID`;
+`counts`: it is demand; `proves`: reads of its bucket are told on that day."""
 
 _TIME = pa.timestamp("us", "UTC")
 _ZONE = r"(Z|[+-][0-9]{2}:?[0-9]{2})$"
@@ -79,19 +82,25 @@ class Parsed:
 def parse(values: Sequence[bytes | None], now: dt.datetime) -> Parsed:
     """Parse a batch of messages. Never raises for what they hold."""
     rejected: list[Rejected] = []
-    usable: list[tuple[int, bytes]] = []
-    for row, value in enumerate(values):
-        if value is None or not value.strip():
-            rejected.append(_reject(row, value, "Empty", "the message has no value"))
-        elif len(value) > MAX_MESSAGE_BYTES:
-            limit = f"the message is larger than {MAX_MESSAGE_BYTES} bytes"
-            rejected.append(_reject(row, value, "TooLarge", limit))
-        else:
-            usable.append((row, value))
+    usable = screen(values, rejected)
     tables: list[pa.Table] = []
     _parse_part(usable, now, tables, rejected)
     table = pa.concat_tables(tables) if tables else COLUMNS.empty_table()
     return Parsed(table, rejected)
+
+
+def screen(values: Sequence[bytes | None], rejected: list[Rejected]) -> list[tuple[int, bytes]]:
+    """Leave out messages that are empty or too large."""
+    usable: list[tuple[int, bytes]] = []
+    for row, value in enumerate(values):
+        if value is None or not value.strip():
+            rejected.append(reject(row, value, "Empty", "the message has no value"))
+        elif len(value) > MAX_MESSAGE_BYTES:
+            limit = f"the message is larger than {MAX_MESSAGE_BYTES} bytes"
+            rejected.append(reject(row, value, "TooLarge", limit))
+        else:
+            usable.append((row, value))
+    return usable
 
 
 def _parse_part(
@@ -153,7 +162,7 @@ def _one_by_one(part: list[tuple[int, bytes]], rejected: list[Rejected]) -> pa.T
         data = parsed.model_dump(by_alias=True, include=set(_FIELDS))
         if parsed.time.tzinfo is None:
             text = "time has no time zone: write it as 2026-03-14T10:00:00Z"
-            rejected.append(_reject(row, value, "InvalidField", text))
+            rejected.append(reject(row, value, "InvalidField", text))
             continue
         found.append({**data, "row": row})
     schema = _SCHEMA.set(1, pa.field("time", _TIME)).append(pa.field("row", pa.int64()))
@@ -207,6 +216,8 @@ def _columns(table: pa.Table) -> pa.Table:
         pc.if_else(by_uid, pc.fill_null(key, ""), full),
         pc.fill_null(table["bytes"], 0),
         pc.fill_null(table["principal"], ""),
+        pa.repeat(True, len(table)),
+        pa.repeat(True, len(table)),
     ]
     return pa.Table.from_arrays(arrays, schema=COLUMNS)
 
@@ -218,23 +229,32 @@ def _why(row: int, value: bytes, now: dt.datetime) -> Rejected:
     except ValidationError as error:
         return _invalid(row, value, error)
     at = one.time if one.time.tzinfo else one.time.replace(tzinfo=dt.UTC)
-    if at > now + MAX_FUTURE:
-        return _reject(row, value, "Future", "time lies more than an hour ahead: check the clock")
-    if at < now - MAX_AGE:
-        return _reject(row, value, "TooOld", f"time is more than {MAX_AGE.days} days ago")
+    untimely = out_of_time(row, value, at, now)
+    if untimely is not None:
+        return untimely
     text = "name the object: either uri as scheme://bucket/key, or dataSetUid and key"
-    return _reject(row, value, "NoObject", text)
+    return reject(row, value, "NoObject", text)
+
+
+def out_of_time(row: int, value: bytes, at: dt.datetime, now: dt.datetime) -> Rejected | None:
+    """Refuse what lies too far ahead or behind; None when it does not."""
+    if at > now + MAX_FUTURE:
+        return reject(row, value, "Future", "time lies more than an hour ahead: check the clock")
+    if at < now - MAX_AGE:
+        return reject(row, value, "TooOld", f"time is more than {MAX_AGE.days} days ago")
+    return None
 
 
 def _invalid(row: int, value: bytes, error: ValidationError) -> Rejected:
     problem = error.errors(include_input=False)[0]
     if problem["type"] == "json_invalid":
-        return _reject(row, value, "InvalidJson", "the message is no JSON object")
+        return reject(row, value, "InvalidJson", "the message is no JSON object")
     place = ".".join(str(part) for part in problem["loc"]) or "the message"
-    return _reject(row, value, "InvalidField", f"{place}: {problem['msg']}")
+    return reject(row, value, "InvalidField", f"{place}: {problem['msg']}")
 
 
-def _reject(row: int, value: bytes | None, reason: str, message: str) -> Rejected:
+def reject(row: int, value: bytes | None, reason: str, message: str) -> Rejected:
+    """Refuse a message, keeping its shape alone."""
     text = (value or b"")[:SHAPE_CHARS].decode("utf-8", "replace")
     return Rejected(row, reason, message, len(value or b""), redact(text))
 

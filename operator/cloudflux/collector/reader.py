@@ -22,7 +22,9 @@ from aiokafka.errors import KafkaError
 
 from cloudflux.access.store import open_access_store
 from cloudflux.api.event_data import DeadLetter
+from cloudflux.api.tasks import OWN_USER_AGENT
 from cloudflux.collector.counting import Ledger, Pending, PositionMoved, application
+from cloudflux.collector.minio import parse_minio
 from cloudflux.collector.parse import Rejected, parse
 from cloudflux.collector.topicid import topic_id
 from cloudflux.events.kafka import CONNECT_SECONDS, client_options, ensure_topics
@@ -53,8 +55,8 @@ class Totals:
     """Messages that the topic had deleted before they were read."""
     commits: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
-    lag: dict[int, int] = field(default_factory=dict)
-    """Messages not yet counted, by partition."""
+    lag: dict[tuple[str, int], int] = field(default_factory=dict)
+    """Messages not yet counted, by topic and partition."""
 
 
 @dataclass(slots=True)
@@ -72,17 +74,20 @@ class Collector:
         state_dir: Path,
         *,
         excluded_principals: tuple[str, ...] = (),
+        excluded_user_agents: tuple[str, ...] = (),
         commit_seconds: float = COMMIT_SECONDS,
         clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
     ) -> None:
         self._settings, self._clock = settings, clock
         self._ledger = Ledger(open_access_store(state_dir), excluded_principals)
+        self._user_agents = (OWN_USER_AGENT, *excluded_user_agents)
         self._commit_seconds = commit_seconds
         self._parts: dict[TopicPartition, _Part] = {}
         self._lock = asyncio.Lock()
         """Held while partitions change hands and while something is committed."""
         self._committed_at = time.monotonic()
-        self._topic_id = ""
+        self._topics = (settings.access_topic, *settings.minio_topics)
+        self._topic_ids: dict[str, str] = {}
         self._topic_seen_at = time.monotonic()
         self.totals = Totals()
         self._log = structlog.get_logger("cloudflux.collector")
@@ -103,7 +108,9 @@ class Collector:
 
     async def _session(self, stop: asyncio.Event) -> None:
         settings = self._settings
-        await ensure_topics(settings, {settings.access_topic: {}, settings.dead_letter_topic: {}})
+        await ensure_topics(
+            settings, {name: {} for name in (*self._topics, settings.dead_letter_topic)}
+        )
         options = client_options(settings)
         consumer = AIOKafkaConsumer(
             **options,
@@ -119,7 +126,7 @@ class Collector:
         try:
             await asyncio.wait_for(consumer.start(), CONNECT_SECONDS)
             await asyncio.wait_for(letters.start(), CONNECT_SECONDS)
-            consumer.subscribe([settings.access_topic], listener=_Listener(self, consumer))
+            consumer.subscribe(list(self._topics), listener=_Listener(self, consumer))
             while not stop.is_set():
                 await self._step(consumer, letters)
             await self.commit()
@@ -155,14 +162,13 @@ class Collector:
             await self.assigned(consumer, missing)
         if time.monotonic() - self._topic_seen_at > TOPIC_SECONDS and self._parts:
             self._topic_seen_at = time.monotonic()
-            found = await topic_id(consumer._client, self._settings.access_topic)
-            if found != self._topic_id:
-                self._log.warning(
-                    "the topic was made anew; counting from its beginning",
-                    topic=self._settings.access_topic,
-                )
-                await self.commit()
-                await self.assigned(consumer, list(self._parts))
+            for topic, known in list(self._topic_ids.items()):
+                if await topic_id(consumer._client, topic) != known:
+                    self._log.warning(
+                        "the topic was made anew; counting from its beginning", topic=topic
+                    )
+                    await self.commit()
+                    await self.assigned(consumer, [p for p in self._parts if p.topic == topic])
 
     async def _take(
         self, pending: Pending, partition: TopicPartition, messages: list[Any], letters: Any
@@ -172,7 +178,11 @@ class Collector:
         if not messages:
             return
         values = [one.value for one in messages]
-        parsed = await asyncio.to_thread(parse, values, self._clock())
+        now = self._clock()
+        if partition.topic == self._settings.access_topic:
+            parsed = await asyncio.to_thread(parse, values, now)
+        else:
+            parsed = await asyncio.to_thread(parse_minio, values, now, self._user_agents)
         if parsed.rejected:
             await self._bury(partition, messages, parsed.rejected, letters)
         pending.tables.append(parsed.table)
@@ -200,7 +210,7 @@ class Collector:
                 size_bytes=one.size_bytes,
                 shape=one.shape[:512],
             )
-            key = f"{self._topic_id}:{partition.partition}:{offset}".encode()
+            key = f"{self._topic_ids[partition.topic]}:{partition.partition}:{offset}".encode()
             value = letter.model_dump_json(by_alias=True).encode()
             futures.append(await letters.send(topic, key=key, value=value))
             self.totals.rejected[one.reason] += 1
@@ -227,13 +237,16 @@ class Collector:
         async with self._lock:
             for partition in partitions:
                 self._parts.pop(partition, None)
-                self.totals.lag.pop(partition.partition, None)
+                self.totals.lag.pop((partition.topic, partition.partition), None)
 
     async def assigned(self, consumer: Any, partitions: list[TopicPartition]) -> None:
         """Take partitions over from the position that the store holds."""
         async with self._lock:
-            self._topic_id = await topic_id(consumer._client, self._settings.access_topic)
-            names = {one: application(self._topic_id, one.partition) for one in partitions}
+            for topic in {one.topic for one in partitions}:
+                self._topic_ids[topic] = await topic_id(consumer._client, topic)
+            names = {
+                one: application(self._topic_ids[one.topic], one.partition) for one in partitions
+            }
             held = await asyncio.to_thread(self._ledger.positions, list(names.values()))
             begin = await consumer.beginning_offsets(partitions) if partitions else {}
             for partition, name in names.items():
@@ -254,7 +267,9 @@ class Collector:
         for partition, part in self._parts.items():
             end = consumer.highwater(partition)
             if end is not None:
-                self.totals.lag[partition.partition] = max(0, end - part.pending.first)
+                self.totals.lag[partition.topic, partition.partition] = max(
+                    0, end - part.pending.first
+                )
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]

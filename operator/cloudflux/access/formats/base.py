@@ -32,6 +32,8 @@ class Understood(NamedTuple):
     at: dt.datetime
     request: Request | None = None
     proves: bool = True
+    bucket: str = ""
+    """The bucket of a line without a request, where it has to be known."""
 
 
 @dataclass(frozen=True, slots=True)

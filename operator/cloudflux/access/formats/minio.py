@@ -25,12 +25,13 @@ def _audit(entry: dict[str, Any]) -> Understood:
     at, call = time_of(entry["time"]), entry["api"]
     name, status = call.get("name") or "", count(call.get("statusCode"))
     known = name in READS or name in WRITES
-    if not known or not 200 <= status < 300 or not call.get("bucket") or not call.get("object"):
-        return Understood(at)
+    bucket = str(call.get("bucket") or "")
+    if not known or not 200 <= status < 300 or not bucket or not call.get("object"):
+        return Understood(at, bucket=bucket)
     read = name in READS
     headers = {k.lower(): v for k, v in (entry.get("requestHeader") or {}).items()}
     request = Request(
-        bucket=str(call["bucket"]),
+        bucket=bucket,
         key=str(call["object"]),
         at=at,
         read=read,
