@@ -81,6 +81,12 @@ class CredentialsInvalid(PermissionDenied):
     reason = "CredentialsInvalid"
 
 
+class ClockSkewed(StorageError):
+    """The server refuses a request because of its time: one of the two clocks is wrong."""
+
+    reason = "ClockSkewed"
+
+
 class PreconditionFailed(StorageError):
     """The object is not the version that was asked for, or exists where it must not."""
 

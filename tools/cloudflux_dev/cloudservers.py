@@ -116,10 +116,23 @@ class Toxiproxy:
         )
         return split._replace(netloc=str(made["listen"])).geturl()
 
-    def add(self, proxy: str, kind: str, *, stream: str = "downstream", **attributes: int) -> None:
-        """Add a toxic, as in add("minio", "limit_data", bytes=1000)."""
-        toxic = {"type": kind, "stream": stream, "attributes": attributes}
-        self._ask("POST", f"/proxies/{proxy}/toxics", toxic)
+    def add(
+        self,
+        proxy: str,
+        kind: str,
+        *,
+        stream: str = "downstream",
+        toxic: str | None = None,
+        **attributes: int,
+    ) -> None:
+        """Add a toxic, as in add("minio", "limit_data", bytes=1000); named, it can be removed."""
+        name = toxic or f"{kind}_{stream}"
+        told = {"name": name, "type": kind, "stream": stream, "attributes": attributes}
+        self._ask("POST", f"/proxies/{proxy}/toxics", told)
+
+    def remove(self, proxy: str, toxic: str) -> None:
+        """Remove one toxic by its name."""
+        self._ask("DELETE", f"/proxies/{proxy}/toxics/{toxic}", {})
 
     def heal(self) -> None:
         """Remove all toxics and let every proxy pass again."""

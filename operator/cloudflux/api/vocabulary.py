@@ -179,6 +179,9 @@ REASONS: dict[str, ReasonInfo] = {
     "LocationNotFound": ReasonInfo("The bucket or directory does not exist.", True),
     "AccessDenied": ReasonInfo("A right is missing; the message names the action.", True),
     "CredentialsInvalid": ReasonInfo("The key is wrong.", True),
+    "ClockSkewed": ReasonInfo(
+        "The clocks of the operator's node and of the server differ by too much.", True
+    ),
     "SecretNotFound": ReasonInfo("The Secret is missing, unlabelled or lacks a key.", True),
     "EndpointUnreachable": ReasonInfo("The endpoint does not answer.", True),
     "EndpointRefused": ReasonInfo("The endpoint is not allowed by the operator's settings.", True),

@@ -34,6 +34,7 @@ _CLASS_OF_REASON = {
     "AccessDenied": "denied",
     "CredentialsInvalid": "denied",
     "SecretNotFound": "denied",
+    "ClockSkewed": "denied",
     "EndpointRefused": "denied",
     "LocationRefused": "denied",
     "ObjectNotFound": "not_found",

@@ -116,8 +116,7 @@ def _failed(draft: Draft, outcome: Failed) -> Failed | None:
         f"{error.reason}: {error.message} Attempt {attempts} of {retry.max_attempts}; "
         f"the next is in {human_seconds(round(wait_seconds))}."
     )
-    draft.warn_once("Retrying", words)
-    draft.say("Retrying", words)
+    _tell(draft, "Retrying", words, first=attempts == 1)
     draft.look_again(wait_seconds)
     return None
 
@@ -139,7 +138,7 @@ def _note_progress(draft: Draft, running: Running) -> None:
 def _back_to_normal(draft: Draft) -> None:
     if conditions.is_true(draft.status.conditions, ConditionType.STALLED):
         draft.condition(ConditionType.STALLED, ConditionStatus.FALSE, "Progressing", "It goes on.")
-    if draft.status.reason in ("Retrying", "Stalled"):
+    if draft.status.reason in ("Retrying", "Stalled"):  # never in a job that ended
         draft.set(next_attempt_time=None)
         draft.say("Progressing", "Work goes on.")
 
@@ -158,6 +157,14 @@ def _stalled_if_late(draft: Draft, step_name: str) -> None:
         f"{step_name} made no progress for {human_seconds(deadline_seconds)}; "
         "look at the store's health and at the mover's log."
     )
-    draft.warn_once("Stalled", words)
+    _tell(draft, "Stalled", words, first=True)
     draft.condition(ConditionType.STALLED, ConditionStatus.TRUE, "Stalled", words)
-    draft.say("Stalled", words)
+
+
+def _tell(draft: Draft, reason: str, words: str, *, first: bool) -> None:
+    """Warn once and say it; the row of a job that ended goes on saying how."""
+    if draft.status.completed_at is None:
+        draft.warn_once(reason, words)
+        draft.say(reason, words)
+    elif first:
+        draft.event(reason, words)

@@ -80,12 +80,12 @@ _ADVICE: dict[type[StorageError], str] = {
     ObjectNotFound: "the blob does not exist",
     CredentialsInvalid: (
         "the key or signature is wrong, unknown or expired; correct the Secret of "
-        "credentialsSecretRef"
+        "credentialsSecretRef, or this machine's clock where it is wrong by minutes"
     ),
     PreconditionFailed: "the blob changed, exists already or is leased; list again",
     ObjectArchived: "the blob is archived; restore it before it is read or moved",
-    Throttled: "the account asks to slow down; it is tried again",
-    Unavailable: "the server answered with an error; it is tried again",
+    Throttled: "the account asks to slow down; lower the parallelism if it goes on",
+    Unavailable: "the server answered with an error; look at its health if it goes on",
     NotSupported: "the server refuses this request",
 }
 _RIGHTS = {

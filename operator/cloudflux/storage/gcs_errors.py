@@ -61,8 +61,8 @@ _ADVICE: dict[type[StorageError], str] = {
         "credentialsSecretRef"
     ),
     PreconditionFailed: "the object changed or exists already; list again",
-    Throttled: "the server asks to slow down; it is tried again",
-    Unavailable: "the server answered with an error; it is tried again",
+    Throttled: "the server asks to slow down; lower the parallelism if it goes on",
+    Unavailable: "the server answered with an error; look at its health if it goes on",
     NotSupported: "the server refuses this request",
     QuotaExceeded: "a quota of the project is used up; raise it",
 }

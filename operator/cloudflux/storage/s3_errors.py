@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from botocore import exceptions as boto
 
 from cloudflux.errors import (
+    ClockSkewed,
     ConfigurationError,
     ContainerNotFound,
     CredentialsInvalid,
@@ -66,6 +67,8 @@ _BY_CODE: dict[str, type[StorageError]] = {
     "XAmzContentChecksumMismatch": Unavailable,
     "BadDigest": Unavailable,
     "InvalidDigest": Unavailable,
+    "RequestTimeTooSkewed": ClockSkewed,
+    "RequestExpired": ClockSkewed,
     "AccessDenied": PermissionDenied,
     "PreconditionFailed": PreconditionFailed,
     "ConditionalRequestConflict": PreconditionFailed,
@@ -111,10 +114,13 @@ _ADVICE: dict[type[StorageError], str] = {
     CredentialsInvalid: (
         "the key is wrong, unknown or expired; correct the Secret of credentialsSecretRef"
     ),
+    ClockSkewed: (
+        "this machine's clock and the server's differ by too much; set both by a time server"
+    ),
     PreconditionFailed: "the object changed or exists already; list again",
     ObjectArchived: "the object is archived; restore it before it is read or moved",
-    Throttled: "the server asks to slow down; it is tried again",
-    Unavailable: "the server answered with an error; it is tried again",
+    Throttled: "the server asks to slow down; lower the parallelism if it goes on",
+    Unavailable: "the server answered with an error; look at its health if it goes on",
     NotSupported: "the server does not support this request",
     QuotaExceeded: "the storage is full; free space or raise the quota",
 }

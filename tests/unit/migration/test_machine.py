@@ -182,6 +182,26 @@ def test_cancel_ends_even_when_the_sweep_fails() -> None:
     assert "could not be removed" in world.status.residue
 
 
+@pytest.mark.parametrize("step", ["Sweep", "Retire"])
+def test_a_job_that_ended_keeps_saying_how_while_its_clearing_up_is_tried_again(step: str) -> None:
+    world = World(spec=DELETE)
+    if step == "Sweep":
+        world.until(Phase.COPYING).finish(error("AccessDenied", retryable=False))
+    else:
+        world.until(Phase.COMPLETED).wait(61)
+        world.step()
+    ended = (world.phase, world.reason, world.status.message)
+    for _ in range(2):
+        assert world.outcome == f.Running(step)
+        again = world.finish(error())
+        assert (world.phase, world.reason, world.status.message) == ended
+        world.wait(again.requeue_after_seconds)
+        world.step()
+    world.finish()
+    assert (world.phase, world.reason, world.status.message) == ended
+    assert world.events().count("Retrying") == 1
+
+
 def test_suspend_stops_the_task_and_resume_goes_on() -> None:
     world = World().until(Phase.COPYING)
     world.spec = {"suspend": True}

@@ -12,7 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudflux.api.tasks import Credentials, StoreRef
-from cloudflux.errors import CredentialsInvalid, PermissionDenied, Throttled, Unavailable
+from cloudflux.errors import (
+    ClockSkewed,
+    CredentialsInvalid,
+    PermissionDenied,
+    Throttled,
+    Unavailable,
+)
 from cloudflux.storage.digests import combine_crcs, crc_of
 from cloudflux.storage.http_client import Pool, TransportError
 from cloudflux.storage.registry import open_store
@@ -215,3 +221,10 @@ def test_escaped_keys_are_read_where_the_server_says_so() -> None:
 def test_crcs_of_parts_make_the_whole(parts: list[bytes], name: str) -> None:
     pairs = [(crc_of(name, part), len(part)) for part in parts]
     assert combine_crcs(name, pairs) == crc_of(name, b"".join(parts))
+
+
+def test_a_wrong_clock_is_called_a_clock_and_not_a_missing_right() -> None:
+    refused = b"<Error><Code>RequestTimeTooSkewed</Code></Error>"
+    answer = b"HTTP/1.1 403 Forbidden\r\nContent-Length: %d\r\n\r\n%s" % (len(refused), refused)
+    with scripted([answer]) as server, pytest.raises(ClockSkewed, match=r"clock .*time server"):
+        wire(server, []).call("GetObject", "GET", "b", "k")
