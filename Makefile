@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help python setup assets demo demo-down test test-kills lint crds lock bench-control bench-events bench-move bench-brain bench-console bench-scale image e2e clean
+.PHONY: help python setup assets demo demo-down test test-kills chaos lint crds lock bench-control bench-events bench-move bench-brain bench-console bench-scale image e2e clean
 
 BIN := .venv/bin
 RUN := PYTHONPATH=operator:tools:. $(BIN)/python
@@ -48,6 +48,11 @@ test: assets setup ## Everything that must hold before a change is merged
 
 test-kills: assets setup ## Kill the operator at every step of a job (10 minutes)
 	@$(RUN) -m pytest -m exhaustive tests
+
+chaos: setup ## Move through 600 runs of injected faults (15 minutes; CLOUDFLUX_CHAOS=SEED:RUN repeats one)
+	@PYTHONPATH=tools $(BIN)/python -m cloudflux_dev.parts minio versitygw azurite-blob fake-gcs-server \
+	  toxiproxy-server || echo "what is missing is left out"
+	@$(RUN) -m tests.chaos
 
 lint: setup ## Style, types and layers
 	@$(RUN) -m cloudflux_dev.check lint

@@ -79,8 +79,8 @@ class Disk:
             return
         os.scandir = self._before(os.scandir, LIST, lambda path: path)
         os.fsync = self._before(os.fsync, FLUSH, _path_of)
-        os.fsync = self._before(os.fsync, PLACE, _path_of)
-        os.write = self._writing(os.write)
+        os.write = self._writing(os.write, APPEND)
+        os.pwrite = self._writing(os.pwrite, PLACE)
         os.rename = self._before(os.rename, DELETE, lambda path, _: path)
         fs._renameat2 = self._before(fs._renameat2, COMPLETE, lambda _, target, __: target)
         fs.open_unnoticed = self._reading(fs.open_unnoticed)
@@ -99,15 +99,22 @@ class Disk:
 
         return faulty
 
-    def _writing(self, call: Callable[[int, bytes], int]) -> Callable[[int, bytes], int]:
-        def faulty(descriptor: int, data: bytes) -> int:
+    def _writing(self, call: Callable[..., int], operation: str) -> Callable[..., int]:
+        """Half of it is written before the fault strikes, or all of it, with a wrong bit."""
+
+        def faulty(descriptor: int, data: Any, *at: int) -> int:
             path = _path_of(descriptor)
-            rule = self._met(APPEND, path)
-            if rule is None:
-                return call(descriptor, data)
-            call(descriptor, data if rule.fault == "kill after" else data[: len(data) // 2])
+            rule = self._met(operation, path)
+            if rule is None or len(data) == 0:
+                return call(descriptor, data, *at)
+            if rule.fault == "flip":
+                return call(descriptor, bytes([data[0] ^ 1]) + bytes(data[1:]), *at)
+            if rule.fault == "kill after":
+                call(descriptor, data, *at)
+            elif rule.fault != "latency":
+                call(descriptor, bytes(data[: len(data) // 2]), *at)
             self._fail(rule.fault, path)
-            return call(descriptor, data[len(data) // 2 :])
+            return call(descriptor, data, *at)
 
         return faulty
 

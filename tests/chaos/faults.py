@@ -81,7 +81,7 @@ SPOTS: dict[tuple[str, bool], tuple[Spot, ...]] = {
     ),
     (TARGET, True): (
         _spot("list", {LIST}, "Plan Copy Verify Switch", *ON_DISK),
-        _spot("place", {PLACE}, "Copy", *ON_DISK, "full", "full disk"),
+        _spot("place", {PLACE}, "Copy", *ON_DISK, "full", "full disk", "flip"),
         _spot("complete", {COMPLETE}, "Copy", *ON_DISK, "full"),
         _spot("verify", {READ}, "Verify", *ON_DISK, "half", "flip"),
         _spot("marker", {PLACE}, "Switch", *ON_DISK, "full", marks=True),

@@ -217,11 +217,14 @@ class Run:
             for side in (f.SOURCE, f.TARGET)
         ]
         endless = any(one.endless for one in self.case.faults)
+        killed = sum(
+            one.times for one in self.case.faults if "kill" in one.cell.fault and not one.endless
+        )
         spec = {
             "target": {"location": locations[1].model_dump(by_alias=True, exclude_none=True)},
             "verify": VerifyMethod.BYTES if self.case.bytes_proof else VerifyMethod.CHECKSUM,
             "sourceRetention": {"policy": "Delete", "graceSeconds": 30},
-            "retry": {"maxAttempts": 3 if endless else 20},
+            "retry": {"maxAttempts": 3 + killed if endless else 20},
         }
         pin = JobPin(
             source=locations[0], target=locations[1], source_generation=0, data_set_uid="ds"

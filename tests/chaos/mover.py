@@ -1,5 +1,6 @@
 """The mover in a process of its own, which faults may kill, and which is started again."""
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -71,6 +72,7 @@ def _serve(connection: Connection, orders: Orders) -> None:
         from cloudflux.storage import s3_sign
 
         s3_sign.Signer.__init__.__kwdefaults__["clock"] = time.time
+    logging.disable(logging.CRITICAL)  # the SDKs' own words about what is injected
     disk = Disk(orders.disk)
     disk.install()
     context = _Context(orders)

@@ -65,6 +65,10 @@ PASSING = [
      fault("minio source marker", "server clock", "Switch", times=2)),
     ("minio", "file", fault("minio source read", "wire cut", "Copy"),
      fault("file target place", "stale", "Copy", times=2)),
+    ("azurite", "file", fault("azurite source read", "flip answer", "Copy"),
+     fault("file target marker", "kill after", "Switch", times=2)),
+    ("file", "gcs-stub", fault("gcs-stub target place", "flip request", "Copy", times=2),
+     fault("file source marker", "kill before", "Switch")),
     ("file", "azurite", fault("file source list", "error", "Switch"),
      fault("state state checkpoint", "kill before", "Copy", after=2)),
 ]  # fmt: skip
@@ -99,6 +103,10 @@ LASTING = [
      "VerificationFailed"),
     ("file", "azurite", fault("azurite target marker", "reset", "Switch", times=ALWAYS),
      "RetriesExhausted"),
+    ("file", "file", fault("state state manifest", "full", "Verify", times=ALWAYS),
+     "RetriesExhausted"),
+    ("minio", "file", fault("file target place", "flip", "Copy", times=ALWAYS),
+     "VerificationFailed"),
 ]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ UNREACHABLE = r"does not answer .*check endpoint"
 KILLED = r"child mover ended"
 DAMAGED = (
     r"damaged at the source .*restore it|differs?\b|not those that its server|"
-    r"not the bytes|checksum|bytes have|is not to be trusted|are not those"
+    r"damaged on their way|not the bytes|checksum|bytes have|is not to be trusted|are not those"
 )
 BY_FAULT: dict[str, str] = {
     "reset": UNREACHABLE,
@@ -19,7 +19,7 @@ BY_FAULT: dict[str, str] = {
     "wire cut": UNREACHABLE,
     "unavailable": r"answered with an error.*look at its health|asks to slow down.*lower",
     "throttled": r"asks to slow down.*lower",
-    "expired": r"(expired|no token can be had); correct the Secret",
+    "expired": r"(expired|no token can be had|region wrong)[;:] correct the Secret",
     "skewed": r"clock",
     "kill": KILLED,
     "kill before": KILLED,
@@ -28,12 +28,12 @@ BY_FAULT: dict[str, str] = {
     "flip answer": DAMAGED,
     "flip request": DAMAGED,
     "stale": r"lost the file handle",
-    "half": r"input/output error",
+    "half": r"[Ii]nput/output error",
     "full disk": r"full.*free space",
 }
 BY_STORE: dict[tuple[str, bool], str] = {
     ("error", False): r"answered with an error.*look at",
-    ("error", True): r"input/output error",
+    ("error", True): r"[Ii]nput/output error",
     ("denied", False): r"access denied; allow ",
     ("denied", True): r"grant it the right",
     ("full", False): r"(full|used up).*(free space|raise)",

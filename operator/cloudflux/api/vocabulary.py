@@ -203,6 +203,7 @@ REASONS: dict[str, ReasonInfo] = {
     "TopicMissing": ReasonInfo("A Kafka topic does not exist; create it.", True),
     # operator
     "ChildDied": ReasonInfo("A worker process ended; its task is tried again in a new one."),
+    "StateFull": ReasonInfo("The operator's state directory is full.", True),
     "ResidueSwept": ReasonInfo("What a deleted or cancelled job left was removed."),
     "ResidueLeft": ReasonInfo("What a deleted or cancelled job left could not be removed.", True),
     "CrdMismatch": ReasonInfo("The installed CRD is older or newer than the operator.", True),

@@ -1,6 +1,7 @@
 """The lines that a child process and its parent exchange: JSON, one value a line."""
 
 import datetime as dt
+import errno
 import json
 from decimal import Decimal
 from enum import Enum
@@ -13,6 +14,7 @@ from cloudflux.api.tasks import Task, TaskError
 from cloudflux.api.vocabulary import REASONS
 from cloudflux.errors import CloudFluxError
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 MAX_LINE_BYTES = 64 * 1024 * 1024
 
 
@@ -48,6 +50,15 @@ def task_error(error: BaseException) -> TaskError:
             kind="ConfigurationError",
             message=f"the request is not understood: {'; '.join(problems)[:3000]}",
             reason="InternalError",
+        )
+    if isinstance(error, OSError) and error.errno in _FULL:
+        where = f" ({error.filename})" if error.filename else ""
+        return TaskError(
+            kind="StateFull",
+            message=f"the operator's state directory is full{where}; free space on its volume, or "
+            "enlarge it",
+            retryable=True,
+            reason="StateFull",
         )
     return TaskError(
         kind="InternalError",

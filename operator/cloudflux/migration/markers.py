@@ -59,6 +59,7 @@ def prepare_switch(session: Session, request: PrepareSwitchRequest) -> PrepareSw
 def remove_markers(session: Session, request: JobTask) -> None:
     """Put back what stood before this job's markers; others' markers are left."""
     before = read_json(session.files.markers) or {}
+    _clear_leftovers(session)
     for name, store in (("source", session.source), ("target", session.target)):
         present = read_marker(store)
         if present is None or present.job_uid != request.job_uid:
@@ -141,11 +142,21 @@ def _write_markers(session: Session, request: PrepareSwitchRequest) -> None:
         manifest_digest=request.manifest_digest,
     )
     _remember(session, request)
+    _clear_leftovers(session)
     # The target first: a marker at the source must never lead to a location without one.
     for store in (session.target, session.source):
         session.context.check()
         write_marker(store, marker)
         session.context.stop_point("switch.marker")
+
+
+def _clear_leftovers(session: Session) -> None:
+    """Remove what a kill left of a marker in a directory; a bucket takes it whole or not at all."""
+    for store in (session.source, session.target):
+        if store.capabilities.hierarchical:
+            for key, name in list(store.uploads(CONTROL_PREFIX)):
+                session.context.check()
+                store.abort_upload(key, name)
 
 
 def _remember(session: Session, request: JobTask) -> None:

@@ -101,8 +101,12 @@ class AzureStore(AzureControl):
         blob = self._blob(key)
 
         def request() -> Any:
+            # The server digests each range that it sends: its blobs may have no checksum.
             return blob.download_blob(
-                max_concurrency=1, **self._read_with, **_conditions(if_version=if_version)
+                max_concurrency=1,
+                validate_content="md5",
+                **self._read_with,
+                **_conditions(if_version=if_version),
             )
 
         opened = self._requests.send("Get Blob", key, request)

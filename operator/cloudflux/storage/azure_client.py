@@ -21,8 +21,9 @@ from cloudflux.storage.retry import Retrier
 USER_AGENT = f"cloudflux/{__version__}"
 CONNECT_TIMEOUT_SECONDS = 5
 READ_TIMEOUT_SECONDS = 60
-READ_AHEAD_BYTES = 8 << 20
-"""Each open stream holds so much of its blob in memory, and asks for so much at a time."""
+READ_AHEAD_BYTES = 4 << 20
+"""Each open stream holds so much of its blob in memory, and asks for so much at a time; of more
+the service tells no MD5."""
 
 _CONTAINER = re.compile(r"^(\$root|\$web|\$logs|[a-z0-9](-?[a-z0-9]){2,62})$")
 

@@ -19,6 +19,7 @@ from cloudflux.errors import (
     Throttled,
     Unavailable,
 )
+from cloudflux.storage.digests import DAMAGED
 from cloudflux.storage.keys import printable
 from cloudflux.storage.retry import Retrier, retry_after_seconds
 
@@ -150,8 +151,11 @@ class Requests:
                 key=key,
             ) from None
         except azure.AzureError as error:
-            raise StorageError(
-                f"Azure {operation} {where}: {type(error).__name__}",
+            damaged = str(error).startswith("MD5 mismatch")
+            kind = Unavailable if damaged else StorageError
+            why = DAMAGED if damaged else type(error).__name__
+            raise kind(
+                f"Azure {operation} {where}: {why}",
                 backend="azure",
                 operation=operation,
                 key=key,
@@ -184,6 +188,8 @@ def error_of(
     if kind is ObjectNotFound and not key:
         kind = ContainerNotFound
     advice = _ADVICE.get(kind, "the request failed")
+    if code in ("Md5Mismatch", "Crc64Mismatch"):
+        advice = DAMAGED
     if kind is PermissionDenied:
         advice = f"access denied; allow {_RIGHTS.get(operation, operation)}"
         if code == "AuthorizationFailure":

@@ -13,6 +13,8 @@ from awscrt import checksums as crt
 from cloudflux.errors import IntegrityError
 
 ALGORITHMS = ("sha256", "md5", "crc32", "crc32c", "crc64nvme")
+DAMAGED = "the bytes were damaged on their way; look at the network if it goes on"
+"""What stores say when the other side's digest is not that of the bytes that came."""
 CHUNK_BYTES = 1 << 20
 
 _CRC_BITS = {"crc32": 32, "crc32c": 32, "crc64nvme": 64}

@@ -207,7 +207,16 @@ class FileStore:
         return self.head(key)
 
     def uploads(self, prefix: str = "") -> Iterator[tuple[str, str]]:
-        """What a killed writer left, here and in the tiers: (directory, name)."""
+        """What a killed writer left, here and in the tiers: (directory, name).
+
+        What it left of our own objects is told only for a prefix among them.
+        """
+        if prefix.startswith(CONTROL_PREFIX):
+            control = self._paths.root / CONTROL_PREFIX
+            names = sorted(os.listdir(control)) if control.is_dir() else []  # noqa: PTH208
+            found = (name for name in names if name.startswith(_LEFTOVERS))
+            yield from ((CONTROL_PREFIX.rstrip("/"), name) for name in found)
+            return
         roots = [(self._paths.root, "")]
         roots += [(tier.contents, f"{tier.uri} ") for tier in self._paths.tiers]
         for root, label in roots:

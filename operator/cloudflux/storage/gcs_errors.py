@@ -1,6 +1,7 @@
 """Translates the errors of Google's libraries into ours, once. No body and no secret passes."""
 
 import io
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -22,6 +23,7 @@ from cloudflux.errors import (
     Throttled,
     Unavailable,
 )
+from cloudflux.storage.digests import DAMAGED
 from cloudflux.storage.keys import printable
 from cloudflux.storage.retry import Retrier, retry_after_seconds
 
@@ -74,6 +76,7 @@ _RIGHTS = {
     "objects.rewrite": "storage.objects.get, storage.objects.create and storage.objects.delete",
     "objects.delete": "storage.objects.delete",
 }
+_DIGESTS_DIFFER = re.compile(r"(crc32c|md5)\b.*\bmatch", re.IGNORECASE)
 _PROTECTED = ("retentionPolicyNotMet", "objectUnderActiveHold")
 _TRANSPORT = (
     requests.exceptions.RequestException,
@@ -152,10 +155,15 @@ class Requests:
         key: str,
     ) -> StorageError:
         kind = _BY_REASON.get(reason) or _BY_STATUS.get(status) or StorageError
+        damaged = status == 400 and _DIGESTS_DIFFER.search(message) is not None
+        if damaged:
+            kind = Unavailable
         if kind is ObjectNotFound and (not key or "specified bucket" in message.lower()):
             kind = ContainerNotFound
         advice = _ADVICE.get(kind, "the request failed")
-        if reason in _PROTECTED:
+        if damaged:
+            advice = DAMAGED
+        elif reason in _PROTECTED:
             advice = "a hold or retention policy protects the object; it is left as it is"
         elif kind is PermissionDenied:
             advice = f"access denied; allow {_RIGHTS.get(operation, operation)}"

@@ -21,6 +21,7 @@ from cloudflux.errors import (
     Throttled,
     Unavailable,
 )
+from cloudflux.storage.digests import DAMAGED
 from cloudflux.storage.http_client import Response, TransportError
 from cloudflux.storage.keys import printable
 
@@ -89,6 +90,9 @@ _BY_CODE: dict[str, type[StorageError]] = {
     "EntityTooLarge": NotSupported,
     "XMinioStorageFull": QuotaExceeded,
 }
+_DAMAGED = (
+    "BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch",
+)  # fmt: skip
 _BY_STATUS: dict[int, type[StorageError]] = {
     401: CredentialsInvalid,
     403: PermissionDenied,
@@ -182,10 +186,19 @@ def error_of(code: str, status: int, operation: str, key: str, bucket: str) -> S
         kind = NotSupported
     if kind is ObjectNotFound and not key and operation in ("HeadBucket", "ListObjectsV2"):
         kind = ContainerNotFound
-    if kind is PermissionDenied:
+    unsaid = not code and operation.startswith("Head")  # an answer without a body
+    if unsaid and status == 400:
+        kind = CredentialsInvalid
+        advice = (
+            "the server refuses it and can't say why; the key may be expired or the region wrong: "
+            "correct the Secret of credentialsSecretRef, or the region"
+        )
+    elif kind is PermissionDenied:
         advice = f"access denied; allow {ACTIONS.get(operation, operation)}"
+        if unsaid:
+            advice += ", or correct the key or this machine's clock"
     else:
-        advice = _ADVICE.get(kind, "the request failed")
+        advice = DAMAGED if code in _DAMAGED else _ADVICE.get(kind, "the request failed")
     shown = code if code.isalnum() else str(status)
     error = kind(
         f"S3 {operation} {_where(bucket, key)}: {advice} ({shown})",

@@ -1,5 +1,6 @@
 """What crosses the pipe."""
 
+import errno
 import json
 
 import pytest
@@ -44,3 +45,9 @@ def test_an_error_is_made_again_on_the_other_side() -> None:
     assert isinstance(again, Throttled)
     assert (str(again), again.retryable) == ("slow down", True)
     assert isinstance(rebuild(task_error(OSError("x"))), CloudFluxError)
+
+
+def test_a_full_state_directory_is_called_that() -> None:
+    told = task_error(OSError(errno.ENOSPC, "No space left on device", "/state/jobs/1/plan.json"))
+    assert (told.reason, told.retryable) == ("StateFull", True)
+    assert "state directory is full (/state/jobs/1/plan.json); free space" in told.message

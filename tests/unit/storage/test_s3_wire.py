@@ -223,6 +223,12 @@ def test_crcs_of_parts_make_the_whole(parts: list[bytes], name: str) -> None:
     assert combine_crcs(name, pairs) == crc_of(name, b"".join(parts))
 
 
+def test_a_head_that_is_refused_without_a_word_names_what_it_may_be() -> None:
+    refused = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
+    with scripted([refused]) as server, pytest.raises(CredentialsInvalid, match=r"key .*Secret"):
+        wire(server, []).call("HeadObject", "HEAD", "b", "k")
+
+
 def test_a_wrong_clock_is_called_a_clock_and_not_a_missing_right() -> None:
     refused = b"<Error><Code>RequestTimeTooSkewed</Code></Error>"
     answer = b"HTTP/1.1 403 Forbidden\r\nContent-Length: %d\r\n\r\n%s" % (len(refused), refused)
