@@ -199,6 +199,14 @@ def by_clock(cell: Cell) -> bool:
     return cell.fault == "skewed" and DIALECTS.get(cell.kind) == "s3"
 
 
+def cut_short(cell: Cell) -> bool:
+    """Whether fake-gcs-server may take the question how far an upload is for the upload's end.
+
+    Then what is there is not what was sent, which must be noticed (tests/contract proves both).
+    """
+    return cell.kind == "fakegcs" and cell.spot in ("part", "complete")
+
+
 def spot_of(cell: Cell) -> Spot:
     found = SPOTS[cell.side, cell.kind in ("file", "state")]
     return next(spot for spot in found if spot.name == cell.spot)

@@ -87,6 +87,7 @@ class Run:
         self.twice: list[str] = []
         self.struck: dict[int, int] = {}
         """How often a fault struck that the driver itself sees to."""
+        self.healed: set[int] = set()
         self.retirement_said = ""
         self.ballast: Path | None = None
 
@@ -284,6 +285,8 @@ class Run:
             rule = self.rules.get(number)
             if fault.cell.fault not in WIRE or fault.step != step or proxy is None:
                 continue
+            if number in self.healed:
+                continue
             if fault.endless or rule.hits < min(rule.times, 2):
                 rule.hits += 1
                 kind, attributes = WIRE[fault.cell.fault]
@@ -332,6 +335,7 @@ class Run:
             self.ballast.unlink(missing_ok=True)
 
     def _heal(self, number: int) -> None:
+        self.healed.add(number)
         rule = self.rules.get(number)
         if isinstance(rule, Rule):
             rule.times = min(rule.times, rule.hits)

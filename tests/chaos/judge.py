@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.chaos import faults as f
 from tests.chaos.places import Digests
-from tests.chaos.words import expected, told_rightly
+from tests.chaos.words import DAMAGED, expected, told_rightly
 
 from cloudflux.api.migrationjob import MigrationJobStatus, Phase
 from cloudflux.api.vocabulary import REASONS
@@ -116,6 +116,8 @@ def _failed(found: Evidence) -> None:
     patterns = _patterns(found, BEFORE_THE_SWITCH)
     if found.foreign:
         patterns.append(OCCUPIED)
+    if any(f.cut_short(fault.cell) for fault in found.case.faults):
+        patterns.append(DAMAGED)
     if not told_rightly(found.status, patterns):
         found.problems.append(f"the message names no cause and cure: {found.status.message}")
 
@@ -145,6 +147,7 @@ def _end(found: Evidence) -> None:
         surely |= happened and fault.endless and name in f.SURELY_FATAL
         surely |= happened and name in f.FATAL
         may |= name == "full disk" or (happened and (fault.endless or name in f.FLIPS))
+        may |= happened and f.cut_short(fault.cell)
     surely |= bool(found.foreign)
     if surely and found.phase is Phase.COMPLETED:
         found.problems.append("completed, although something lasting was in the way")

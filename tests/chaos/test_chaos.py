@@ -90,6 +90,11 @@ def test_a_kill_at_the_end_of_a_large_object_leaves_no_parts_behind(
     run(bench, killed, source="minio", target=target, large=True, objects=3)
 
 
+def test_an_upload_whose_beginning_was_lost_on_the_wire_is_not_left_behind(bench: Bench) -> None:
+    lost = fault("minio target part", "lost", "Copy")
+    run(bench, lost, source="minio", target="minio", large=True, objects=3)
+
+
 LASTING = [
     ("minio", "file", fault("minio source read", "expired", "Copy", times=ALWAYS),
      "CredentialsInvalid"),

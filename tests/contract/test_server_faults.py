@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import requests
 from azure.storage.blob import StandardBlobTier
 from botocore.exceptions import ClientError
 
@@ -173,3 +174,16 @@ def test_fake_gcs_drops_contexts(blob: Any) -> None:
     tagged.upload_from_string(b"x")
     tagged.reload()
     assert not tagged.contexts.custom
+
+
+def test_fake_gcs_takes_the_question_how_far_an_upload_is_for_its_end(fakegcs: GcsServer) -> None:
+    bucket = f"faults-{next(_NUMBERS)}"
+    fakegcs.client().create_bucket(bucket)
+    begin = f"{fakegcs.endpoint}/upload/storage/v1/b/{bucket}/o?uploadType=resumable&name=k"
+    session = requests.post(begin, json={"name": "k"}, timeout=10).headers["Location"]
+    chunk, whole = bytes(256 << 10), 512 << 10
+    span = f"bytes 0-{len(chunk) - 1}/{whole}"
+    sent = requests.put(session, data=chunk, headers={"Content-Range": span}, timeout=10)
+    assert sent.status_code == 308
+    asked = requests.put(session, headers={"Content-Range": f"bytes */{whole}"}, timeout=10)
+    assert asked.status_code == 200, "a server that does right answers 308 again"

@@ -1,5 +1,6 @@
 """A data set moves while its owner writes and the mover is stopped and killed: nothing is lost."""
 
+import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,8 @@ from tests.integration.moving import FakeContext, Killed, Move, contents_of, fil
 from cloudflux.api.dataset import Writers
 from cloudflux.errors import IntegrityError
 
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+"""A disk waits for everybody's writes when it is asked to be durable."""
 KEYS = st.sampled_from(["a", "d/b", "d/e/c", "ünï"])
 DATA = st.binary(max_size=60)
 COPY_POINTS = ("copy.listed", "copy.object.before", "copy.object.after", "copy.checkpointed")
@@ -25,7 +28,7 @@ class JobWalk(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.home = tempfile.TemporaryDirectory(prefix="cloudflux-walk-")
+        self.home = tempfile.TemporaryDirectory(prefix="cloudflux-walk-", dir=MEMORY)
         root = Path(self.home.name)
         self.source, self.target = root / "source", root / "target"
         self.state = root / "state"
@@ -104,9 +107,9 @@ class JobWalk(RuleBasedStateMachine):
         except Killed:
             return None
         except IntegrityError as error:
-            # the target was changed behind a manifest by a copy that was killed: it says so
-            assert "stays at its source" in str(error)
-            return None
+            if "stays at its source" not in str(error):
+                raise
+            return None  # a copy that was killed changed the target behind the manifest
 
     # -- what must be ---------------------------------------------------------------------------
 
@@ -125,6 +128,6 @@ class JobWalk(RuleBasedStateMachine):
 
 
 JobWalk.TestCase.settings = settings(
-    max_examples=12, stateful_step_count=15, deadline=None, database=None
+    max_examples=20, stateful_step_count=20, deadline=None, database=None
 )
 TestJobWalk = JobWalk.TestCase

@@ -1,6 +1,7 @@
 """Copying a data set to another location: list, copy what is new, and again until it is quiet."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import cast
 
 from cloudflux.api.dataset import Writers
@@ -9,12 +10,14 @@ from cloudflux.api.tasks import CopyRequest, CopyResult
 from cloudflux.errors import (
     ObjectArchived,
     ObjectNotFound,
+    PermissionDenied,
     PlanChanged,
     PreconditionFailed,
     TargetOccupied,
 )
 from cloudflux.migration.checkpoint import Checkpoint
 from cloudflux.migration.place import SourceChanged, place
+from cloudflux.migration.place_large import LARGE_BYTES
 from cloudflux.migration.planned import PlannedObject, load_plan
 from cloudflux.migration.restoring import note_archived
 from cloudflux.migration.session import Session
@@ -69,6 +72,7 @@ def copy_objects(
         if target is not None and durably:
             target.settle()
             checkpoint.settled()
+        _abort_lost_uploads(session, checkpoint)
         return _result(checkpoint, tally)
 
 
@@ -174,6 +178,15 @@ class _Copier:
             self._tally.fail(key, "TargetOccupied", f"{words} any more; remove it there")
             return
         self._checkpoint.forget(key)
+
+
+def _abort_lost_uploads(session: Session, checkpoint: Checkpoint) -> None:
+    """Abort uploads that began without our hearing of it: the answer was lost, and asked again."""
+    large = [one.key for one in checkpoint.moved.values() if one.size_bytes >= LARGE_BYTES]
+    if not large or session.target.capabilities.hierarchical:
+        return
+    with suppress(PermissionDenied):  # all is copied; a missing right is no reason to fail now
+        abort_uploads(session, written=large)
 
 
 def forget_missing(session: Session) -> None:

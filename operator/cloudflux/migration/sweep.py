@@ -67,10 +67,15 @@ def _remove_copies(session: Session, request: SweepRequest) -> tuple[int, int]:
     return tally.objects_done, tally.objects_skipped
 
 
-def abort_uploads(session: Session, *, but: Collection[str] = ()) -> int:
-    """Abort unfinished uploads of keys that this job had to write, except those that go on."""
+def abort_uploads(
+    session: Session, *, but: Collection[str] = (), written: Collection[str] = ()
+) -> int:
+    """Abort unfinished uploads of keys that this job had to write, except those that go on.
+
+    `written` adds keys to those of the plan.
+    """
     hierarchical = session.target.capabilities.hierarchical
-    keys = {decode_key(row["key"]) for row in read_lines(session.files.plan_list)}
+    keys = {decode_key(row["key"]) for row in read_lines(session.files.plan_list)} | set(written)
     aborted = 0
     try:
         # A directory's temporary files bear our own name; an upload may be someone else's.

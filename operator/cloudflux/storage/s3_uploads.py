@@ -150,21 +150,39 @@ def abort(upload: Upload, upload_id: str) -> None:
 
 def unfinished(bucket: Bucket, prefix: str) -> Iterator[tuple[str, str]]:
     """Yield the unfinished uploads below prefix: (key, upload id); none if it can't list them."""
-    query = {"uploads": "", "prefix": bucket.prefix + prefix}
+    server, wanted = "", bucket.prefix + prefix
+    for answer in _upload_pages(bucket, wanted):
+        server = answer.headers.get("server", "")
+        for name, upload_id in _uploads_in(answer):
+            server = ""  # it can do it
+            yield name[len(bucket.prefix) :], upload_id
+    if server == "MinIO":  # takes the prefix for a whole key; all uploads it does list
+        for answer in _upload_pages(bucket, ""):
+            for name, upload_id in _uploads_in(answer):
+                if name.startswith(wanted):
+                    yield name[len(bucket.prefix) :], upload_id
+
+
+def _upload_pages(bucket: Bucket, prefix: str) -> Iterator[Answer]:
+    query = {"uploads": "", "prefix": prefix}
     while True:
         try:
             answer = bucket.call("ListMultipartUploads", "GET", query=query)
         except NotSupported:
             return
-        for child in parse_xml(answer.body):
-            fields = {one.tag.rpartition("}")[2]: one.text or "" for one in child}
-            if child.tag.rpartition("}")[2] == "Upload":
-                yield fields["Key"][len(bucket.prefix) :], fields["UploadId"]
+        yield answer
         found = answer.xml()
         if found.get("IsTruncated", "").strip() != "true":
             return
         query["key-marker"] = found.get("NextKeyMarker", "")
         query["upload-id-marker"] = found.get("NextUploadIdMarker", "")
+
+
+def _uploads_in(answer: Answer) -> Iterator[tuple[str, str]]:
+    for child in parse_xml(answer.body):
+        fields = {one.tag.rpartition("}")[2]: one.text or "" for one in child}
+        if child.tag.rpartition("}")[2] == "Upload":
+            yield fields["Key"], fields["UploadId"]
 
 
 def held_parts(
