@@ -97,7 +97,7 @@ def test_an_upload_whose_beginning_was_lost_on_the_wire_is_not_left_behind(bench
 
 LASTING = [
     ("minio", "file", fault("minio source read", "expired", "Copy", times=ALWAYS),
-     "CredentialsInvalid"),
+     "RetriesExhausted"),
     ("minio", "file", fault("minio source list", "skewed", "Plan", times=ALWAYS), "ClockSkewed"),
     ("file", "minio", fault("minio target place", "full", "Copy", times=ALWAYS), "TargetFull"),
     ("file", "azurite", fault("azurite target place", "denied", "Copy", times=ALWAYS),
