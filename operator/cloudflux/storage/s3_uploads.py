@@ -150,13 +150,13 @@ def abort(upload: Upload, upload_id: str) -> None:
 
 def unfinished(bucket: Bucket, prefix: str) -> Iterator[tuple[str, str]]:
     """Yield the unfinished uploads below prefix: (key, upload id); none if it can't list them."""
-    server, wanted = "", bucket.prefix + prefix
+    wanted, minio, found = bucket.prefix + prefix, False, False
     for answer in _upload_pages(bucket, wanted):
-        server = answer.headers.get("server", "")
+        minio = answer.headers.get("server") == "MinIO"
         for name, upload_id in _uploads_in(answer):
-            server = ""  # it can do it
+            found = True
             yield name[len(bucket.prefix) :], upload_id
-    if server == "MinIO":  # takes the prefix for a whole key; all uploads it does list
+    if minio and not found:  # takes the prefix for a whole key; all uploads it does list
         for answer in _upload_pages(bucket, ""):
             for name, upload_id in _uploads_in(answer):
                 if name.startswith(wanted):
