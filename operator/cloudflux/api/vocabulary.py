@@ -258,6 +258,7 @@ METRIC_LABELS: dict[str, str] = {
     "model": "Model of a forecast, or the fall-back that stands in for it.",
     "namespace": "Namespace of the resource.",
     "partition": "Partition of a Kafka topic.",
+    "topic": "Kafka topic.",
     "phase": "Phase of a MigrationJob.",
     "policy": "Name of a TieringPolicy.",
     "python": "Version of Python.",
