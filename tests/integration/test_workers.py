@@ -163,6 +163,22 @@ def test_claims_that_the_target_does_not_show_are_not_believed(
     assert (tmp_path / "b" / "stranger").read_bytes() == b"not ours"
 
 
+def test_a_claim_without_a_digest_proves_nothing_and_is_not_taken(
+    move: Move, tmp_path: Path, placed: list[str]
+) -> None:
+    share = shared(move, 1)
+    assert work(move, share, 0, tmp_path / "pod") == DONE
+    store = open_store(move.target)
+    key = worklist.told_key(move.uid, share.run, 0, 1)
+    with store.open(key) as stream:
+        head, *lines = stream.read().splitlines()
+    bare = [json.dumps({**json.loads(line), "digests": {"crc9": "0"}}).encode() for line in lines]
+    store.delete(key)
+    worklist.write_object(store, key, b"\n".join([head, *bare, b""]))
+    assert move.until_switched().matched == 40
+    assert len(placed) == 80
+
+
 @pytest.mark.parametrize(
     ("error", "code"), [(PermissionDenied("may not write"), NEVER), (Unavailable("is slow"), AGAIN)]
 )

@@ -31,7 +31,7 @@ from cloudflux.migration.files import JSON, dump, read_json, write_json
 from cloudflux.migration.planned import PlannedObject, load_plan, planned_objects
 from cloudflux.migration.session import Session
 from cloudflux.migration.sharding import Shard, cut, deal, shard_weight
-from cloudflux.storage.digests import digest_bytes
+from cloudflux.storage.digests import ALGORITHMS, digest_bytes
 from cloudflux.storage.interface import CONTROL_PREFIX, Store, brief_pages
 from cloudflux.storage.keys import decode_key, encode_key
 
@@ -284,7 +284,11 @@ def _claims(session: Session, job_uid: str, run: str, workers: int) -> dict[str,
 def _claim(line: JSON) -> Moved | None:
     """One claim without what only the operator can know: that the server attested it."""
     try:
-        digests = {str(name): str(value) for name, value in dict(line["digests"]).items()}
+        digests = {
+            name: str(line["digests"][name]) for name in ALGORITHMS if name in line["digests"]
+        }
+        if not digests:
+            return None  # nothing that the target's bytes could be held to
         return parse_moved({
             "key": str(line["key"]),
             "size": int(line["size"]),
