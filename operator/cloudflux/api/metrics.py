@@ -23,7 +23,7 @@ class MetricInfo:
     unit: str
     labels: tuple[str, ...] = ()
     process: str = "operator"
-    """Which command serves it: operator or collector."""
+    """Which command serves it: operator, collector or console."""
     when: str = ""
     """Under which circumstances there is a series at all; empty: from the start."""
     buckets: tuple[float, ...] = ()
@@ -336,9 +336,27 @@ _COLLECTOR = {
         MetricKind.GAUGE, "Messages not yet counted.", "messages", "topic", "partition"
     ),
 }
+_CONSOLE = {
+    "console_clients": MetricInfo(
+        MetricKind.GAUGE, "Streams that are open; 50 is the most.", "streams", process="console"
+    ),
+    "console_clients_dropped_total": MetricInfo(
+        MetricKind.COUNTER,
+        "Streams closed because their client read too slowly.",
+        "streams",
+        process="console",
+    ),
+    "console_events_total": MetricInfo(
+        MetricKind.COUNTER, "Events taken from the source.", "events", process="console"
+    ),
+    "console_source_connected": MetricInfo(
+        MetricKind.GAUGE, "1 while the source of events is followed.", "", process="console"
+    ),
+}
+
 METRICS: dict[str, MetricInfo] = {
     PREFIX + name: info
-    for group in (_CONTROL, _MIGRATIONS, _DATA, _POLICIES, _EVENTS, _COLLECTOR)
+    for group in (_CONTROL, _MIGRATIONS, _DATA, _POLICIES, _EVENTS, _COLLECTOR, _CONSOLE)
     for name, info in group.items()
 }
 """Every metric by its name as Prometheus shows it."""

@@ -204,7 +204,7 @@ async def health(request: web.Request) -> web.Response:
         await _operator(console),
         answers.Check(
             name="collector", state="unknown",
-            message="its lag is in its metrics: cloudflux_collector_lag",
+            message="its lag is in its own metrics: cloudflux_access_events_lag",
         ),
         answers.Check(
             name="events", state="ok" if state.connected else "failed",

@@ -2,7 +2,17 @@
 
 from aiohttp import web
 
-from cloudflux.console import browse, openapi, pages, signin, simulate, socket, stream, writes
+from cloudflux.console import (
+    browse,
+    metrics,
+    openapi,
+    pages,
+    signin,
+    simulate,
+    socket,
+    stream,
+    writes,
+)
 from cloudflux.console.context import Console, console_of
 from cloudflux.console.kit import PREFIX
 from cloudflux.console.shield import MAX_BODY_BYTES, armed, errors, identity, limits
@@ -34,6 +44,7 @@ def application(console: Console) -> web.Application:
             web.post("/logout", signin.sign_out),
             web.get("/static/{name}", pages.static),
             web.get("/healthz", healthz),
+            web.get("/metrics", metrics.metrics),
         ]
     )
     app.router.add_get(f"{PREFIX}/openapi.json", openapi.document_answer)

@@ -20,7 +20,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 COOKIE = "cloudflux-session"
 MAX_BODY_BYTES = 64 * 1024
-OPEN_PATHS = frozenset({"/healthz", "/login", "/api/v1/openapi.json"})
+PROBED_PATHS = frozenset({"/healthz", "/metrics"})
+"""Asked by the pod's address, by nobody in particular; they tell numbers only."""
+OPEN_PATHS = frozenset({*PROBED_PATHS, "/login", "/api/v1/openapi.json"})
 REQUESTS_PER_SECOND = 50.0
 BURST_REQUESTS = 200.0
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -114,8 +116,7 @@ def wants_page(request: web.Request) -> bool:
 async def limits(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse foreign names, other sites' pages, and too many requests."""
     console = console_of(request)
-    # a probe of the kubelet names the pod's address
-    if request.path != "/healthz" and not _named_rightly(console, request):
+    if request.path not in PROBED_PATHS and not _named_rightly(console, request):
         raise Problem(
             421,
             "foreign-host",

@@ -246,3 +246,10 @@ async def test_the_document_describes_every_answer(filled):
         asked += 1
     assert asked >= 18
     assert len(openapi.ENDPOINTS) == sum(len(one) for one in document["paths"].values())
+
+
+async def test_prometheus_reads_figures_that_name_nobody(filled):
+    text = await (await filled.get("/metrics")).text()
+    assert "cloudflux_console_events_total 5.0" in text
+    assert "cloudflux_console_source_connected 1.0" in text
+    assert "team-a" not in text

@@ -1,6 +1,7 @@
 """What is declared is served, and what is served is declared; counts are right and bounded."""
 
 import re
+from collections import Counter
 from types import SimpleNamespace as Fake
 from typing import Any
 
@@ -12,6 +13,7 @@ from cloudflux.api.tasks import ScanResult
 from cloudflux.api.vocabulary import METRIC_LABELS
 from cloudflux.collector.metrics import TotalsCollector
 from cloudflux.collector.reader import Totals
+from cloudflux.console.metrics import ConsoleCollector
 from cloudflux.events.families import family
 from cloudflux.events.metrics import OutboxCollector
 from cloudflux.handlers.metrics import RuntimeCollector
@@ -32,11 +34,14 @@ def served() -> set[str]:
         filled=0.0,
         **{name: World().tally.lines for name in numbers},
     )
+    source = Fake(state=Fake(connected=True))
+    shown: Any = Fake(clients=0, dropped_clients=0, hub=Fake(published=Counter()), source=source)
     collectors = (
         VitalsCollector(vitals),
         RuntimeCollector(World().runtime),
         OutboxCollector(outbox),
         TotalsCollector(Totals()),
+        ConsoleCollector(shown),
     )
     return {
         metric.name + ("_total" if metric.type == "counter" else "")
