@@ -61,8 +61,9 @@ def metrics_page() -> str:
         "# Metrics\n",
         "Served at `/metrics` by the operator (`CLOUDFLUX_PROBE_PORT`) and by `cloudflux "
         "collector --metrics-port`, and by the console at its own port. They are read from what "
-        "the process knows when Prometheus asks; series of a resource go with it. Counters start at 0 with the process that leads: "
-        "use `rate` and `increase`. Beside these there are the `process_*` metrics of every "
+        "the process knows when Prometheus asks; series of a resource go with it. Counters start "
+        "at 0 with the process that leads: use `rate` and `increase`. Beside these there are the "
+        "`process_*` metrics of every "
         "Prometheus client.\n",
         "Labels are told in [Conditions and reasons](conditions-and-reasons.md#labels-of-metrics). "
         "`CLOUDFLUX_METRICS_DATA_SETS` limits how many data sets are shown by name.\n",
