@@ -19,6 +19,7 @@ from cloudflux.api.tasks import (
     VerifyRequest,
     VerifyResult,
 )
+from cloudflux.cli import common_options
 from cloudflux.cli.encryption import ENCRYPTION_HELP, encrypted
 from cloudflux.cli.move_output import Outcome, print_outcome, print_plan
 from cloudflux.cli.moving import (
@@ -33,11 +34,9 @@ from cloudflux.cli.moving import (
     progress_on,
     state_directory,
 )
-from cloudflux.cli.restoring import HELP as RESTORE_HELP
 from cloudflux.cli.restoring import UNDER_WAY, await_restore, freeze_quote, only_archived, options
 from cloudflux.errors import CloudFluxError, ConfigurationError
 
-PARALLELISM = 32
 _NOTHING_GOES_ON_SECONDS = 0
 
 
@@ -52,15 +51,11 @@ def move(
     target_profile: Annotated[str | None, typer.Option(help="AWS profile of the target.")] = None,
     source_encryption: Annotated[str | None, typer.Option(help=ENCRYPTION_HELP)] = None,
     target_encryption: Annotated[str | None, typer.Option(help=ENCRYPTION_HELP)] = None,
-    parallelism: Annotated[
-        int, typer.Option(min=1, max=256, help="Objects at a time.")
-    ] = PARALLELISM,
+    parallelism: common_options.Parallelism = common_options.PARALLELISM,
     bandwidth: Annotated[
         int | None, typer.Option("--bandwidth", "--bwlimit", min=1, help="Bytes a second at most.")
     ] = None,
-    requests_per_second: Annotated[
-        float | None, typer.Option(min=0.1, help="Requests a second at most, to each endpoint.")
-    ] = None,
+    requests_per_second: common_options.RequestsPerSecond = None,
     proof: Annotated[
         VerifyMethod, typer.Option(help="Checksum: the server's own; Bytes: read back; Size.")
     ] = VerifyMethod.CHECKSUM,
@@ -70,14 +65,12 @@ def move(
     delete_source: Annotated[
         bool, typer.Option(help="Delete each proven object at the source, by its version.")
     ] = False,
-    restore: Annotated[RestoreTier, typer.Option(help=RESTORE_HELP)] = RestoreTier.NEVER,
-    restore_days: Annotated[
-        int | None, typer.Option(min=1, max=365, help="How long restored copies live.")
-    ] = None,
-    wait: Annotated[bool, typer.Option(help="Wait for restores; else exit with 4.")] = True,
+    restore: common_options.Restore = RestoreTier.NEVER,
+    restore_days: common_options.RestoreDays = None,
+    wait: common_options.Wait = True,
     dry_run: Annotated[bool, typer.Option(help="Say what would move and what it costs.")] = False,
-    state_dir: Annotated[Path | None, typer.Option(help="Checkpoints and manifests.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    state_dir: common_options.StateDir = None,
+    as_json: common_options.AsJson = False,
 ) -> None:
     """Copy SOURCE to TARGET and prove every object. Running it again goes on where it was.
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import typer
 
+from cloudflux.api.display import display_bytes
 from cloudflux.api.tasks import PlanResult
-from cloudflux.cli.moving import FAILED, human_bytes, say
+from cloudflux.cli.moving import FAILED, say
 
 
 @dataclass(slots=True)
@@ -34,7 +35,7 @@ def print_plan(plan: PlanResult, *, as_json: bool) -> None:
         typer.echo(plan.model_dump_json(indent=2, exclude={"list_path"}))
     else:
         typer.echo(
-            f"{plan.objects:,} objects, {human_bytes(plan.size_bytes)}; costs "
+            f"{plan.objects:,} objects, {display_bytes(plan.size_bytes)}; costs "
             f"{plan.one_off_cost} {plan.currency} once (prices of {plan.price_date}), "
             f"saves {plan.savings_per_month} a month; about {plan.duration_seconds} s"
         )
@@ -62,7 +63,7 @@ def print_outcome(job: dict[str, Any], outcome: Outcome, *, as_json: bool) -> No
         return
     words = "proven" if outcome.method else "copied"
     typer.echo(
-        f"{outcome.objects:,} objects, {human_bytes(outcome.size_bytes)} {words} in "
+        f"{outcome.objects:,} objects, {display_bytes(outcome.size_bytes)} {words} in "
         f"{outcome.seconds:.1f} s ({rate:,.0f} objects/s)"
         + (f"; {outcome.failed} failed" if outcome.failed else "")
         + (f"; {outcome.deleted:,} deleted at the source" if outcome.deleted else "")

@@ -142,15 +142,6 @@ def alone(directory: Path) -> Iterator[None]:
         yield
 
 
-def human_bytes(count: float) -> str:
-    """A size for people."""
-    for unit in ("bytes", "KiB", "MiB", "GiB", "TiB"):
-        if count < 1024 or unit == "TiB":
-            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
-        count /= 1024
-    raise AssertionError
-
-
 def say(text: str) -> None:
     """To people, beside the result."""
     print(text, file=sys.stderr)

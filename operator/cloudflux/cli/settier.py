@@ -10,8 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from cloudflux.api.dataset import Writers
+from cloudflux.api.display import display_bytes
 from cloudflux.api.migrationjob import RestoreTier
 from cloudflux.api.tasks import CopyRequest, PlanRequest, PlanResult, VerifyRequest
+from cloudflux.cli import common_options
 from cloudflux.cli.encryption import ENCRYPTION_HELP, encrypted
 from cloudflux.cli.moving import (
     DONE,
@@ -20,26 +22,22 @@ from cloudflux.cli.moving import (
     Progress,
     TerminalContext,
     alone,
-    human_bytes,
     job_uid,
     location,
     progress_on,
     say,
     state_directory,
 )
-from cloudflux.cli.restoring import HELP as RESTORE_HELP
 from cloudflux.cli.restoring import UNDER_WAY, await_restore, only_archived, options
 from cloudflux.errors import CloudFluxError, PlanError
-
-PARALLELISM = 32
 
 
 def settier(
     uri: Annotated[str, typer.Argument(help="s3://bucket/prefix, file:///directory or a path.")],
     tier: Annotated[str, typer.Argument(help="Storage class, or for files a tier's directory.")],
-    endpoint: Annotated[str | None, typer.Option(help="S3-compatible server.")] = None,
+    endpoint: common_options.Endpoint = None,
     region: Annotated[str | None, typer.Option(help="Region, for prices and signatures.")] = None,
-    profile: Annotated[str | None, typer.Option(help="AWS profile with the keys.")] = None,
+    profile: common_options.Profile = None,
     prefix: Annotated[str | None, typer.Option(help="Only keys that begin so.")] = None,
     min_size: Annotated[
         int | None, typer.Option(min=0, help="Only objects of so many bytes or more.")
@@ -47,19 +45,15 @@ def settier(
     quiesced: Annotated[
         bool, typer.Option(help="Nothing writes there meanwhile: no warning for weak servers.")
     ] = False,
-    parallelism: Annotated[int, typer.Option(min=1, max=256, help="At a time.")] = PARALLELISM,
-    requests_per_second: Annotated[
-        float | None, typer.Option(min=0.1, help="Requests a second at most.")
-    ] = None,
+    parallelism: common_options.Parallelism = common_options.PARALLELISM,
+    requests_per_second: common_options.RequestsPerSecond = None,
     encryption: Annotated[str | None, typer.Option(help=ENCRYPTION_HELP)] = None,
-    restore: Annotated[RestoreTier, typer.Option(help=RESTORE_HELP)] = RestoreTier.NEVER,
-    restore_days: Annotated[
-        int | None, typer.Option(min=1, max=365, help="How long restored copies live.")
-    ] = None,
-    wait: Annotated[bool, typer.Option(help="Wait for restores; else exit with 4.")] = True,
+    restore: common_options.Restore = RestoreTier.NEVER,
+    restore_days: common_options.RestoreDays = None,
+    wait: common_options.Wait = True,
     dry_run: Annotated[bool, typer.Option(help="Say what would change and what it costs.")] = False,
-    state_dir: Annotated[Path | None, typer.Option(help="Checkpoints and manifests.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    state_dir: common_options.StateDir = None,
+    as_json: common_options.AsJson = False,
 ) -> None:
     """Change the class of every object below LOCATION, server-side, and read it back.
 
@@ -201,7 +195,7 @@ def _print(found: dict[str, Any], *, as_json: bool) -> None:
     for words in found["warnings"]:
         say(f"note: {words}")
     typer.echo(
-        f"{found['objects']:,} objects, {human_bytes(found['size_bytes'])} to change: costs "
+        f"{found['objects']:,} objects, {display_bytes(found['size_bytes'])} to change: costs "
         f"{found['one_off_cost']} {found['currency']} once, saves {found['savings_per_month']} "
         f"a month (prices of {found['price_date']})"
     )

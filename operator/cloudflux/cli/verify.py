@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cloudflux.api.tasks import CopyProgress
+from cloudflux.cli import common_options
 from cloudflux.cli.encryption import ENCRYPTION_HELP, encrypted
 from cloudflux.cli.moving import (
     DONE,
@@ -28,12 +29,12 @@ NAMED = 20
 def verify(
     manifest: Annotated[Path, typer.Argument(help="manifest.jsonl of a finished move.")],
     deep: Annotated[bool, typer.Option(help="Read every byte at the target.")] = False,
-    endpoint: Annotated[str | None, typer.Option(help="S3-compatible server.")] = None,
+    endpoint: common_options.Endpoint = None,
     region: Annotated[str | None, typer.Option(help="Region, for signatures.")] = None,
-    profile: Annotated[str | None, typer.Option(help="AWS profile with the keys.")] = None,
+    profile: common_options.Profile = None,
     encryption: Annotated[str | None, typer.Option(help=ENCRYPTION_HELP)] = None,
-    parallelism: Annotated[int, typer.Option(min=1, max=256, help="At a time.")] = PARALLELISM,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    parallelism: common_options.Parallelism = common_options.PARALLELISM,
+    as_json: common_options.AsJson = False,
 ) -> None:
     """Compare the target with MANIFEST: size and the server's digests, with --deep every byte."""
     try:

@@ -51,6 +51,7 @@ class S3Store(S3Control):
         self._bucket = Bucket(wire, bucket, prefix, ServerSide(encryption))
         self._writer = Writer(self._bucket)
         self._conditions = Conditions(self._bucket)
+        self._encrypts = encryption is not None
         self._keeps_classes = False
         self.single_copy_bytes = single_copy_bytes
         self.least_parts_bytes = SINGLE_PUT_BYTES
@@ -193,8 +194,13 @@ class S3Store(S3Control):
         return self._writer.written(key, answer, digests), digests
 
     def copies_from(self, source: Store) -> bool:
-        """Whether the source is on the same endpoint, with the same key."""
-        return isinstance(source, S3Store) and source._bucket.wire is self._bucket.wire
+        """Whether the source is on the same endpoint, under the same key, both as they are.
+
+        With a key of one's own the versions are no digests that could be compared.
+        """
+        if not isinstance(source, S3Store) or source._encrypts or self._encrypts:
+            return False
+        return source._bucket.wire is self._bucket.wire
 
     def may_copy(self, listed: ObjectInfo) -> bool:
         """Whether the listed version is a digest, and the object is not too large for a copy."""
