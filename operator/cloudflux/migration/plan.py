@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import sys
 from collections.abc import Iterator, Mapping
 
 from cloudflux.api.tasks import PlanRequest, PlanResult, RestoreQuote
@@ -137,7 +138,7 @@ def _list(
         findings.sizes.append(info.size_bytes)
         findings.days.append(max(0.0, idle))
         findings.reads.append(selector.reads_30d(info.key))
-        findings.classes.append(info.storage_class)
+        findings.classes.append(sys.intern(info.storage_class))  # once, not once an object
         findings.targets.append(target_class)
         lines.write(
             {

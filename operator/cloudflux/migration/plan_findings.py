@@ -1,5 +1,7 @@
 """What a plan's listing found, and what of it blocks the plan or is to be known before it runs."""
 
+from array import array
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from cloudflux.api.dataset import Writers
@@ -19,9 +21,9 @@ NAMED = 5
 class Findings:
     """What the listing of the source brought."""
 
-    sizes: list[int] = field(default_factory=list)
-    days: list[float] = field(default_factory=list)
-    reads: list[float] = field(default_factory=list)
+    sizes: "array[int]" = field(default_factory=lambda: array("q"))
+    days: "array[float]" = field(default_factory=lambda: array("d"))
+    reads: "array[float]" = field(default_factory=lambda: array("d"))
     classes: list[str] = field(default_factory=list)
     targets: list[str] = field(default_factory=list)
     named: dict[str, list[str]] = field(default_factory=dict)
@@ -91,15 +93,20 @@ def _unprotected_target(session: Session, request: JobTask) -> tuple[str, ...]:
 
 def _occupied(session: Session) -> tuple[str, ...]:
     """Name objects at the target that the source does not have: they would become its data."""
-    wanted = {row["key"] for row in read_lines(session.files.plan_list)}
-    ours: set[str] = set()
+    ours: Collection[str] = ()
     if session.files.checkpoint.exists():  # opening it would say that copying was begun
         with session.checkpoint() as checkpoint:
-            ours = set(checkpoint.moved)
+            ours = checkpoint.moved.keys()
+    # of a target there is mostly little, of a plan much: only the former is remembered
+    there = {
+        encode_key(info.key): info.key for info in session.target.list() if info.key not in ours
+    }
+    if there:
+        for row in read_lines(session.files.plan_list):
+            there.pop(row["key"], None)
     findings = Findings()
-    for info in session.target.list():
-        if info.key not in ours and encode_key(info.key) not in wanted:
-            findings.note("occupied", printable(info.key))
+    for key in there.values():
+        findings.note("occupied", printable(key))
     return findings.words(
         "occupied", "the target holds objects that the source has not; choose an empty location"
     )

@@ -39,16 +39,17 @@ def problems(
 ) -> Iterator[tuple[str, str]]:
     """Yield (key, why) for each key that `target` can't hold below `prefix`, in one pass.
 
-    Memory grows with the number of distinct directories for hierarchical targets, where
-    a key that is also another key's directory must be found.
+    For hierarchical targets a key that is also another key's directory must be found: in the
+    order of their bytes, in which stores list, all keys below one follow it before any that does
+    not begin with it. So memory grows with the number of distinct directories only.
     """
-    files: set[str] = set()
+    above: list[str] = []
     directories: set[str] = set()
     prefix_bytes = len(key_bytes(prefix))
     for key in keys:
         why = _problem(key, target, prefix_bytes) or _spelling(prefix + key, target)
         if why is None and target.hierarchical:
-            why = _collision(key, files, directories)
+            why = _collision(key, above, directories)
         if why is not None:
             yield key, why
 
@@ -103,19 +104,18 @@ def _hierarchical_problem(key: str, segments: list[str], target: Capabilities) -
     return None
 
 
-def _collision(key: str, files: set[str], directories: set[str]) -> str | None:
+def _collision(key: str, above: list[str], directories: set[str]) -> str | None:
+    """Say with what a key collides; `above` are the keys before it that it may begin with."""
     if key in directories:
         return "is also the directory of another key"
-    parents = []
+    while above and not key.startswith(above[-1]):
+        above.pop()
+    for file in above:
+        if key.startswith("/", len(file)):
+            return f"lies below {printable(file)}, which is itself a key"
     cut = key.rfind("/")
-    while cut > 0:
-        parent = key[:cut]
-        if parent in directories:
-            break
-        if parent in files:
-            return f"lies below {printable(parent)}, which is itself a key"
-        parents.append(parent)
+    while cut > 0 and key[:cut] not in directories:
+        directories.add(key[:cut])
         cut = key.rfind("/", 0, cut)
-    directories.update(parents)
-    files.add(key)
+    above.append(key)
     return None

@@ -46,6 +46,7 @@ class Signer:
         self.region = region
         self._clock = clock
         self._kept: tuple[str, str, bytes] = ("", "", b"")
+        self._dated = (-1, "", "")
 
     def sign(
         self,
@@ -57,9 +58,7 @@ class Signer:
         payload_sha256: str,
     ) -> None:
         """Add date, token and Authorization to `headers` (lower-case names, with `host`)."""
-        now = time.gmtime(self._clock())
-        day = f"{now.tm_year:04}{now.tm_mon:02}{now.tm_mday:02}"
-        stamp = f"{day}T{now.tm_hour:02}{now.tm_min:02}{now.tm_sec:02}Z"
+        day, stamp = self._date(int(self._clock()))
         headers["x-amz-date"] = stamp
         headers["x-amz-content-sha256"] = payload_sha256
         if keys.session_token:
@@ -76,6 +75,16 @@ class Signer:
             f"AWS4-HMAC-SHA256 Credential={keys.access_key_id}/{scope}, "
             f"SignedHeaders={names}, Signature={signature}"
         )
+
+    def _date(self, second: int) -> tuple[str, str]:
+        """Day and instant as they are signed; the same for all requests of a second."""
+        known, day, stamp = self._dated
+        if known != second:
+            now = time.gmtime(second)
+            day = f"{now.tm_year:04}{now.tm_mon:02}{now.tm_mday:02}"
+            stamp = f"{day}T{now.tm_hour:02}{now.tm_min:02}{now.tm_sec:02}Z"
+            self._dated = (second, day, stamp)
+        return day, stamp
 
     def _key(self, keys: Keys, day: str) -> bytes:
         of = (keys.secret_access_key, f"{day}/{self.region}")
