@@ -5,7 +5,8 @@ from tests.unit.replay.histories_for_tests import CLASSES, TABLE, trace_of
 
 from cloudflux.brain.replay.fees import build_fees
 from cloudflux.brain.replay.gate import Gate
-from cloudflux.brain.replay.rule import Scores, Thresholds
+from cloudflux.brain.replay.ledger import Replayer
+from cloudflux.brain.replay.rule import Scores, ThresholdRule, Thresholds
 
 NOW, DAYS = 500, 400
 CANDIDATES = [Thresholds(3, enter, 2.0) for enter in (0.25, 0.9)]
@@ -51,3 +52,27 @@ def test_a_short_history_is_no_evidence():
         scores.put(day, np.zeros(1, dtype=np.float32))
     fees = build_fees(TABLE, CLASSES, trace.size_bytes)
     assert Gate(trace, fees, scores, NOW, DAYS).going_on(CANDIDATES).chosen is None
+
+
+def test_a_rule_must_afford_the_largest_burst_that_was_seen():
+    """Sixty dead objects save cents; one of them was read 5,000 times after a long silence."""
+    rows = [(number, 100 + number % 7, 1) for number in range(60)]
+    calm = gate(rows, 0.0).going_on(CANDIDATES)
+    wild = gate([*rows, (0, 60, 5_000)], 0.0).going_on(CANDIDATES)
+    assert calm.chosen is not None
+    assert wild.chosen is None
+
+
+def test_an_object_read_in_a_burst_goes_home_the_next_day_whatever_is_forecast():
+    burst = 400
+    trace = trace_of([(0, burst, 10_000)], sizes=[1e8] * 3, decide_from=100, until=420)
+    fees = build_fees(TABLE, CLASSES, trace.size_bytes)
+    scores = Scores()
+    for day in range(100, 421):
+        scores.put(day, np.zeros(3, dtype=np.float32))
+    rule = ThresholdRule(fees, scores, trace.size_bytes, Thresholds(3, 0.5, 4.0))
+    journal = Replayer(trace, fees).run(rule).moves
+    moved = zip(journal.row, journal.day, journal.target, strict=True)
+    home = [(row, day) for row, day, to in moved if to == 1]
+    assert (0, burst) in home
+    assert all(row == 0 for row, day in home if day > 101)
