@@ -9,7 +9,6 @@ from cloudflux.api.tasks import StoreRef
 from cloudflux.errors import NotSupported, PreconditionFailed, Unavailable
 from cloudflux.storage import s3_attributes as attributes
 from cloudflux.storage import s3_classes, s3_copy, s3_multipart
-from cloudflux.storage import s3_uploads as uploads
 from cloudflux.storage.encryption import Asked, encryption_of
 from cloudflux.storage.interface import (
     CONTROL_PREFIX,
@@ -299,18 +298,6 @@ class S3Store(S3Control):
         if not enforced:
             self.capabilities = replace(self.capabilities, conditional_copy_target=False)
         return before, version
-
-    def enforces_write_conditions(self) -> bool:
-        """Measure whether a write that must create refuses to overwrite, by the server itself."""
-        return self._conditions.enforced()
-
-    def uploads(self, prefix: str = "") -> Iterator[tuple[str, str]]:
-        """Unfinished multipart uploads below prefix: (key, upload id)."""
-        return uploads.unfinished(self._bucket, prefix)
-
-    def abort_upload(self, key: str, upload_id: str) -> None:
-        """Drop one; absent is not an error."""
-        uploads.abort(self._writer.upload(self._bucket.name(key), {}, {}, probe=False), upload_id)
 
     def close(self) -> None:
         """Nothing: the connections are shared by all stores of the endpoint and the key."""

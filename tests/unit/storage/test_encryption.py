@@ -12,6 +12,7 @@ from cloudflux.errors import ConfigurationError
 from cloudflux.storage.azure_encryption import arguments_of
 from cloudflux.storage.encryption import Asked
 from cloudflux.storage.registry import open_store
+from cloudflux.storage.s3 import S3Store
 from cloudflux.storage.s3_encryption import ServerSide, kept
 
 KEY = bytes(range(32))
@@ -112,6 +113,20 @@ def test_azure_writes_into_a_scope_and_reads_with_a_customers_key() -> None:
     digest = base64.b64encode(hashlib.sha256(KEY).digest()).decode()
     assert reads["cpk"].key_hash == digest
     assert arguments_of(None) == ({}, {})
+
+
+def test_the_server_copies_nothing_where_a_location_asks_for_a_key() -> None:
+    def store(prefix: str, encryption: StoreEncryption | None = None) -> S3Store:
+        uri = f"s3://bucket/{prefix}"
+        ref = StoreRef(uri=uri, endpoint="http://127.0.0.1:1", credentials=KEYS)
+        found = open_store(ref.model_copy(update={"encryption": encryption}))
+        assert isinstance(found, S3Store)
+        return found
+
+    plain, other, named = store("a"), store("b"), store("c", asked("Kms", "arn:key"))
+    assert plain.copies_from(other)
+    assert not named.copies_from(plain), "the copy would have the bucket's own encryption"
+    assert not plain.copies_from(named)
 
 
 def test_no_key_is_ever_shown() -> None:
