@@ -298,6 +298,3 @@ class S3Store(S3Control):
         if not enforced:
             self.capabilities = replace(self.capabilities, conditional_copy_target=False)
         return before, version
-
-    def close(self) -> None:
-        """Nothing: the connections are shared by all stores of the endpoint and the key."""

@@ -55,3 +55,6 @@ class S3Control:
     def enforces_write_conditions(self) -> bool:
         """Measure whether a write that must create refuses to overwrite, by the server itself."""
         return self._conditions.enforced()
+
+    def close(self) -> None:
+        """Nothing: the connections are shared by all stores of the endpoint and the key."""
