@@ -55,6 +55,7 @@ def test_settings_page_is_up_to_date() -> None:
 def test_variables_named_in_pages_exist() -> None:
     known = {name for name, _ in reference.variables()}
     known |= {"CLOUDFLUX_TEST_ASSETS", "CLOUDFLUX_BENCH_CASES"}
+    known |= {"CLOUDFLUX_CHAOS", "CLOUDFLUX_CHAOS_RUNS"}
     known |= {f"CLOUDFLUX_TEST_{cloud}_URI" for cloud in ("S3", "AZURE", "GCS")}
     named = {
         word
