@@ -221,11 +221,14 @@ def _answers(cluster: Cluster) -> bool:
 
 
 def test_uninstalling_deletes_no_data_and_wedges_nothing(cluster: Cluster) -> None:
-    before = cluster.content("big-to")
+    cluster.data_set("stays", objects=5)
+    cluster.wait("the data set to be seen", lambda: _conditions(cluster, "stays", "team-a"))
+    before = cluster.content("stays-from")
+    assert len(before) == 5
     cluster.run_helm("uninstall", "cloudflux", "--wait")
     crds = cluster.kubectl("get", "crds", "-o", "name")
     assert crds.count("cloudflux.io") == 3
-    assert cluster.get("dataset", "big", "team-a")
+    assert cluster.get("dataset", "stays", "team-a")
     cluster.kubectl("-n", "team-a", "delete", "migrationjobs,datasets,tieringpolicies", "--all")
     cluster.kubectl("delete", "namespace", "team-a", "--wait=false")
     cluster.wait(
@@ -233,4 +236,4 @@ def test_uninstalling_deletes_no_data_and_wedges_nothing(cluster: Cluster) -> No
         lambda: not cluster.kubectl("get", "namespace", "team-a", "--ignore-not-found").strip(),
         120,
     )
-    assert cluster.content("big-to") == before
+    assert cluster.content("stays-from") == before

@@ -66,7 +66,7 @@ KUBELET = {
 def why_impossible() -> str:
     """Why no node can run on this machine, in one line; empty when one can."""
     if os.geteuid() != 0:
-        return "a node needs root: run `sudo make e2e`, or install Docker for kind"
+        return "a node needs root: run `sudo make e2e`"
     if not (CGROUP_ROOT / "memory").is_dir() and not (CGROUP_ROOT / "cgroup.controllers").exists():
         return f"no cgroups are mounted at {CGROUP_ROOT}: pods can't be confined"
     for program in ("runc", "unshare", "ip"):
@@ -80,7 +80,7 @@ def why_impossible() -> str:
 
 def remove_cgroups() -> None:
     """Remove what a node left of cgroups; call it when its processes are gone."""
-    for controller in _controllers():
+    for controller in (*_controllers(), CGROUP_ROOT / "unified"):
         found = [one for one in (controller / CGROUP).rglob("*") if one.is_dir()]
         for path in (*sorted(found, reverse=True), controller / CGROUP):
             with contextlib.suppress(FileNotFoundError):
@@ -120,6 +120,7 @@ class Node:
         self._start_control_plane()
         self._wait("the Kubernetes API", lambda: "ok" in self.kubectl("get", "--raw", "/readyz"))
         say("The Kubernetes API answers.")
+        self._start_controllers()
         self._start_node()
         self._wait("the node", self._node_is_ready)
         say("The node is ready.")
@@ -171,9 +172,14 @@ class Node:
             "--authorization-mode", "RBAC", "--token-auth-file", str(keys / "tokens.csv"),
             "--kubelet-preferred-address-types", "InternalIP", "--allow-privileged=false",
         ])  # fmt: skip
+
+    def _start_controllers(self) -> None:
+        """Start what gives up when the API server does not answer yet."""
+        keys = self.directory / "pki"
         self._spawn("kube-controller-manager", [
             "--kubeconfig", str(self.kubeconfig), "--leader-elect=false", "--secure-port", "0",
-            "--root-ca-file", str(keys / "ca.crt"), "--service-account-private-key-file", account,
+            "--root-ca-file", str(keys / "ca.crt"),
+            "--service-account-private-key-file", str(keys / "sa.key"),
         ])  # fmt: skip
         self._spawn("kube-scheduler", [
             "--kubeconfig", str(self.kubeconfig), "--leader-elect=false", "--secure-port", "0",
