@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help python setup assets demo demo-down test test-kills chaos lint crds lock bench-control bench-events bench-move bench-brain bench-console bench-scale image e2e clean
+.PHONY: help python setup assets demo demo-down observe test test-kills chaos lint crds lock bench-control bench-events bench-move bench-brain bench-console bench-scale image e2e clean
 
 BIN := .venv/bin
 RUN := PYTHONPATH=operator:tools:. $(BIN)/python
@@ -42,6 +42,9 @@ demo: assets setup ## Watch the operator save money on a real Kubernetes API
 
 demo-down: ## End what the demo left running
 	@if [ -x $(BIN)/python ]; then $(RUN) -m cloudflux_dev.demo down; else echo "No demo is running."; fi
+
+observe: assets setup ## Operator, Kafka, Prometheus and Alertmanager under load, to look at; Ctrl-C ends it
+	@$(RUN) -m cloudflux_dev.observe
 
 test: assets setup ## Everything that must hold before a change is merged
 	@$(RUN) -m cloudflux_dev.check
@@ -95,4 +98,4 @@ bench-brain: setup ## Measure the deciding; CLOUDFLUX_TRACES names recorded trac
 	@$(RUN) -m benchmarks.bench_brain
 
 clean: demo-down ## Remove what make made here
-	rm -rf .venv .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .demo .observe .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -246,9 +246,7 @@ class Run:
             price_overlay=None,
             settings=SimpleNamespace(quiet_seconds=0, plan_tolerance_percent=10),
         )
-        request = request_of(
-            step, base, world.facts().job.spec, world.status, runtime, world.now
-        )
+        request = request_of(step, base, world.facts().job.spec, world.status, runtime, world.now)
         for front in self.bench.fronts.values():
             front.step = step
         marks = {side: len(front.log) for side, front in self.bench.fronts.items()}
@@ -381,4 +379,3 @@ def contents_of(case: f.Case) -> dict[str, bytes]:
 def _mounted(at: Path) -> bool:
     command = ["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK_BYTES}", "tmpfs", str(at)]
     return subprocess.run(command, check=False, capture_output=True).returncode == 0
-

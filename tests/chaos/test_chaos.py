@@ -134,9 +134,7 @@ def test_a_disk_that_is_full_fails_the_job_and_says_so(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("where", ["minio target delete", "azurite target delete"])
-def test_a_sweep_goes_on_after_a_kill_and_leaves_what_is_not_ours(
-    bench: Bench, where: str
-) -> None:
+def test_a_sweep_goes_on_after_a_kill_and_leaves_what_is_not_ours(bench: Bench, where: str) -> None:
     killed = fault(where, "kill after", "Sweep", after=1)
     found = run(bench, killed, target=where.split()[0], troubled=True)
     assert found.status.reason == "TargetOccupied"
