@@ -14,6 +14,8 @@ HORIZON_DAYS = 60
 _LOOK_BACK_DAYS = 730
 _BETWEEN_ORIGINS_DAYS = 20
 _MAX_ROWS = 120_000
+_ROWS_FOR_THREADS = 50_000
+"""With fewer, starting threads takes longer than they save."""
 MIN_ROWS = 300
 MIN_READ_ROWS = 20
 """With fewer rows in which anything was read there is nothing to learn from."""
@@ -37,7 +39,8 @@ class Forecaster:
         """Forecast the reads of the next 60 days, at most three a day counted."""
         if not len(features):
             return np.empty(0)
-        with _threads().limit(limits=1):
+        # each row is forecast by itself, so that threads change nothing but the time
+        with _threads().limit(limits=1 if len(features) < _ROWS_FOR_THREADS else None):
             return np.asarray(self.model.predict(features), dtype=np.float64)
 
 
