@@ -81,7 +81,7 @@ def _completed(found: Evidence) -> None:
         found.problems.append(f"the source still holds {sorted(found.at_source)}")
     left = [name for name in found.own_at_target if not name.endswith("location.json")]
     left += [name for name in found.own_at_source if not name.endswith("location.json")]
-    left = [name for name in left if name not in (".cloudflux", ".cloudflux/")]
+    left = [name for name in left if not _may_stay(name)]
     if left:
         found.problems.append(f"left behind: {left}")
     proof = found.status.verification
@@ -105,8 +105,7 @@ def _failed(found: Evidence) -> None:
     if sweep is None or sweep.state == "Done":
         if found.at_target != found.foreign:
             found.problems.append(f"not swept: {sorted(found.at_target)}")
-        left = [name for name in found.own_at_target if name not in (".cloudflux", ".cloudflux/")]
-        left += [name for name in found.own_at_source if name not in (".cloudflux", ".cloudflux/")]
+        left = [n for n in found.own_at_target + found.own_at_source if not _may_stay(n)]
         if left:
             found.problems.append(f"left behind: {left}")
     else:
@@ -120,6 +119,11 @@ def _failed(found: Evidence) -> None:
         patterns.append(DAMAGED)
     if not told_rightly(found.status, patterns):
         found.problems.append(f"the message names no cause and cure: {found.status.message}")
+
+
+def _may_stay(name: str) -> bool:
+    """An empty directory, or the scratch object of a probe that was killed (two bytes)."""
+    return name in (".cloudflux", ".cloudflux/") or ".cloudflux/probe-" in name
 
 
 def _told(found: Evidence, text: str, steps: tuple[str, ...], what: str) -> None:
