@@ -95,12 +95,14 @@ def standing_in(scene: Scene, phase: str, name: str, **spec: Any) -> Iterator[st
     holds = {
         "Pending": ("GET", f"prefix={name}/"),
         "Copying": ("PUT", f"/{target}/", "object-3"),
-        "Verifying": ("HEAD", f"/{target}/", "object-3"),
+        "Verifying": ("GET", f"/{target}/", "object-3"),
         "Switching": ("PUT", f"/{target}/{MARKER}"),
     }
     with contextlib.ExitStack() as stack:
         if phase in holds:
             rule = stack.enter_context(scene.gate.rule(*holds[phase]))
+        if phase == "Verifying":
+            spec["verify"] = "Bytes"
         if phase == "AwaitingApproval":
             spec["requireApproval"] = True
         job = scene.move(name, target, **spec)

@@ -244,8 +244,8 @@ def _job_cases(world: World, allowed: Path, full: Path | None) -> None:
         }
     )
 
-    def job(name: str, data_set: str, target: Path) -> None:
-        world.job(name, data_set, {"location": {"uri": target.as_uri()}})
+    def job(name: str, data_set: str, target: Path, **spec: Any) -> None:
+        world.job(name, data_set, {"location": {"uri": target.as_uri()}}, **spec)
 
     for name in ("to-claimed", "to-unsafe", "to-long-key", "to-archived"):
         (allowed / name).mkdir()
@@ -257,7 +257,7 @@ def _job_cases(world: World, allowed: Path, full: Path | None) -> None:
     job("switch", "claimed", allowed / "to-claimed")
     job("unsafe", "unsafe", allowed / "to-unsafe")
     job("long-key", "long-key", allowed / "to-long-key")
-    job("archived", "archived", allowed / "to-archived")
+    job("archived", "archived", allowed / "to-archived", restore={"tier": "Never"})
     if full is not None:
         job("disk-full", "large", full)
     job("no-target", "good", allowed / "nowhere")

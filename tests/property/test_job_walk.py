@@ -38,6 +38,8 @@ class JobWalk(RuleBasedStateMachine):
         self.owned: dict[str, bytes] = {}
         self.digest = ""
         self.proven: dict[str, bytes] = {}
+        self.cancelling = False
+        """A sweep was begun; nothing but its end follows."""
         self.at_switch: dict[str, bytes] | None = None
         """What the owner had when the switch was prepared; None before it."""
 
@@ -61,13 +63,13 @@ class JobWalk(RuleBasedStateMachine):
 
     # -- the mover ------------------------------------------------------------------------------
 
-    @precondition(lambda self: self.at_switch is None)
+    @precondition(lambda self: self.at_switch is None and not self.cancelling)
     @rule(point=st.sampled_from(COPY_POINTS), hits=st.integers(1, 3), killed=st.booleans())
     def copy(self, point: str, hits: int, killed: bool) -> None:
         self.digest = ""
         self.serve(self.move.copy, point if killed else None, hits)
 
-    @precondition(lambda self: self.at_switch is None)
+    @precondition(lambda self: self.at_switch is None and not self.cancelling)
     @rule(point=st.sampled_from(OTHER_POINTS[:2]), killed=st.booleans())
     def verify(self, point: str, killed: bool) -> None:
         found = self.serve(self.move.verify, point if killed else None, 1)
@@ -75,7 +77,7 @@ class JobWalk(RuleBasedStateMachine):
             assert found.mismatched == 0, found.failures
             self.digest, self.proven = found.digest, contents_of(self.target)
 
-    @precondition(lambda self: self.digest and self.at_switch is None)
+    @precondition(lambda self: self.digest and self.at_switch is None and not self.cancelling)
     @rule(point=st.sampled_from(OTHER_POINTS[2:4]), killed=st.booleans())
     def switch(self, point: str, killed: bool) -> None:
         delta = self.serve(lambda: self.move.switch(self.digest), point if killed else None, 1)
@@ -92,8 +94,10 @@ class JobWalk(RuleBasedStateMachine):
     @rule(killed=st.booleans())
     def sweep(self, killed: bool) -> None:
         """As a cancelled job does; a new one of the same name begins anew."""
+        self.cancelling = True
         found = self.serve(self.move.sweep, "sweep.object" if killed else None, 1)
         if found is not None:
+            self.cancelling = False
             assert contents_of(self.target) == {}
             for path in (self.state / "jobs" / self.move.uid).glob("*"):
                 path.unlink()

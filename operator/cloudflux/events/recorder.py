@@ -6,6 +6,7 @@ import hashlib
 import os
 import socket
 import time
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -64,7 +65,10 @@ class Recorder:
 
     def __init__(self, api: EventApi, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._api, self._clock = api, clock
-        self._queue: asyncio.Queue[tuple[str, Any]] = asyncio.Queue(MAX_QUEUED)
+        self._queues: list[asyncio.Queue[tuple[str, Any]]] = [
+            asyncio.Queue(MAX_QUEUED // WRITERS) for _ in range(WRITERS)
+        ]
+        """Each has one writer, and an event always the same: its count never overtakes it."""
         self._series: OrderedDict[tuple[str, str, str], _Series] = OrderedDict()
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
         self._instance = f"{socket.gethostname()}-{os.getpid()}"[:128]
@@ -104,17 +108,17 @@ class Recorder:
             last_written=now,
         )
         _bound(self._series)
-        self._put("create", event)
+        self._put(event["metadata"]["name"], "create", event)
 
     async def run(self) -> None:
         """Write what was recorded; until cancelled. Failures are logged and forgotten."""
         async with asyncio.TaskGroup() as writers:
-            for _ in range(WRITERS):
-                writers.create_task(self._write())
+            for queue in self._queues:
+                writers.create_task(self._write(queue))
 
-    async def _write(self) -> None:
+    async def _write(self, queue: asyncio.Queue[tuple[str, Any]]) -> None:
         while True:
-            kind, value = await self._queue.get()
+            kind, value = await queue.get()
             try:
                 if kind == "create":
                     await self._api.create_event(value)
@@ -123,14 +127,17 @@ class Recorder:
             except Exception as error:  # noqa: BLE001 - events never disturb the work
                 self._log.warning("event not written", error=f"{type(error).__name__}: {error}")
             finally:
-                self._queue.task_done()
+                queue.task_done()
 
     async def drain(self, seconds: float = 2.0) -> None:
         """Wait until everything recorded is written, at most so long; for a clean exit."""
         try:
-            await asyncio.wait_for(self._queue.join(), seconds)
+            async with asyncio.timeout(seconds):
+                for queue in self._queues:
+                    await queue.join()
         except TimeoutError:
-            self._log.warning("events left unwritten", events=self._queue.qsize())
+            left = sum(queue.qsize() for queue in self._queues)
+            self._log.warning("events left unwritten", events=left)
 
     def _seen_again(self, key: tuple[str, str, str], series: _Series, now: float) -> None:
         series.count += 1
@@ -138,7 +145,7 @@ class Recorder:
         self._series.move_to_end(key)
         if now - series.last_written >= SERIES_SECONDS:
             series.last_written = now
-            self._put("series", series)
+            self._put(series.name, "series", series)
 
     async def _write_series(self, series: _Series) -> None:
         if series.count == series.written_count:
@@ -160,9 +167,9 @@ class Recorder:
         bucket.tokens -= 1
         return True
 
-    def _put(self, kind: str, value: Any) -> None:
+    def _put(self, name: str, kind: str, value: Any) -> None:
         try:
-            self._queue.put_nowait((kind, value))
+            self._queues[zlib.crc32(name.encode()) % WRITERS].put_nowait((kind, value))
         except asyncio.QueueFull:
             self.dropped += 1
 

@@ -43,13 +43,18 @@ def sweep(session: Session, request: SweepRequest) -> SweepResult:
 def _remove_copies(session: Session, request: SweepRequest) -> tuple[int, int]:
     tally = Tally(session.context)
     with Checkpoint(session.files.checkpoint) as checkpoint:
-        ours = {key for key, moved in checkpoint.moved.items() if not moved.adopted}
+        ours = {
+            key: moved.target_version
+            for key, moved in checkpoint.moved.items()
+            if not moved.adopted
+        }
 
     def remove(listed: ObjectInfo | Unreadable) -> None:
         session.context.check()
         try:
             info = session.target.head(listed.key)
-            if not written_by(info, request.job_uid):
+            # what the server copied by itself bears no mark: it is ours as it was recorded
+            if not written_by(info, request.job_uid) and ours.get(info.key) != info.version:
                 if info.key in ours:
                     tally.skip()
                 return

@@ -19,8 +19,8 @@ MOST_STRANGERS = 100_000
 class Within:
     """Copies of one job that the server makes; None from `copy` means: read and write it.
 
-    A copy carries no mark of the job. So one that a kill left unrecorded is compared and adopted
-    like anyone's, and never removed or written over later.
+    A copy carries no mark of the job: it is ours as it was recorded. So one that a kill left
+    unrecorded is compared and adopted like anyone's, and never removed or written over later.
     """
 
     def __init__(self, session: Session, request: CopyRequest, checkpoint: Checkpoint) -> None:
