@@ -45,6 +45,8 @@ def prometheus(
     with operating(control_plane, "dashboards", directory, probe_port=port) as world:
         server, address = start(directory, port)
         try:
+            # what happens before the first scrape is no increase of anything
+            wait_for("the first scrape", lambda: scraped(address))
             work(world, directory)
             yield address
         finally:
@@ -83,6 +85,13 @@ def work(world: World, directory: Path) -> None:
     world.job("move", "books", {"location": {"uri": target.as_uri()}})
     world.wait_condition("migrationjobs", "move", "Succeeded", "True")
     wait_for("a forecast", lambda: world.status("datasets", "books").get("forecast"))
+
+
+def scraped(address: str) -> Any:
+    try:
+        return ask(address, "up == 1")
+    except OSError:
+        return None  # it does not listen yet
 
 
 def ask(address: str, expression: str) -> Any:

@@ -132,7 +132,7 @@ class StepStatus(StatusPart):
 class VerificationStatus(StatusPart):
     """Proof."""
 
-    method: str = Field(max_length=64, description="How the copies were proven.")
+    method: str = Field(max_length=256, description="How the copies were proven.")
     matched: int = Field(ge=0, description="Objects that match their source.")
     mismatched: int = Field(ge=0, description="Objects that differ from their source.")
     manifest_uri: str = Field(

@@ -34,7 +34,7 @@ def verify(session: Session, request: VerifyRequest) -> VerifyResult:
     if tally.objects_failed:
         session.files.manifest.unlink(missing_ok=True)
     return VerifyResult(
-        method=", ".join(sorted(counts))[:64] or "nothing to prove",
+        method=", ".join(sorted(counts))[:256] or "nothing to prove",
         matched=sum(counts.values()),
         mismatched=tally.objects_failed,
         manifest_uri=session.files.manifest.as_uri(),
