@@ -168,7 +168,16 @@ def test_alerts_fire_when_they_should_and_only_then(interval: str, tmp_path: Pat
                 }
             )
     path = tmp_path / "tests.yaml"
-    content = {"rule_files": [str(RULES)], "evaluation_interval": interval, "tests": tests}
+    groups = yaml.safe_load(RULES.read_text())["groups"]
+    content = {
+        "rule_files": [str(RULES)],
+        "evaluation_interval": interval,
+        # else the alerts may be evaluated before what they read was recorded, an interval ago
+        "group_eval_order": [
+            group["name"] for group in yaml.safe_load(RULES.read_text())["groups"]
+        ],
+        "tests": tests,
+    }
     path.write_text(yaml.safe_dump(content))
     promtool("test", "rules", str(path))
 
