@@ -168,7 +168,6 @@ def test_alerts_fire_when_they_should_and_only_then(interval: str, tmp_path: Pat
                 }
             )
     path = tmp_path / "tests.yaml"
-    groups = yaml.safe_load(RULES.read_text())["groups"]
     content = {
         "rule_files": [str(RULES)],
         "evaluation_interval": interval,
