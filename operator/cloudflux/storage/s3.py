@@ -23,12 +23,12 @@ from cloudflux.storage.interface import (
 from cloudflux.storage.keys import printable
 from cloudflux.storage.s3_bucket import PAGE_KEYS, WHOLE_TELLS, Bucket
 from cloudflux.storage.s3_client import split_uri, wire_for
-from cloudflux.storage.s3_conditions import Conditions
+from cloudflux.storage.s3_conditions import Conditions, conditions_of, gone_is_changed
 from cloudflux.storage.s3_control import S3Control
 from cloudflux.storage.s3_encryption import ServerSide
 from cloudflux.storage.s3_listing import Order
 from cloudflux.storage.s3_wire import Wire
-from cloudflux.storage.s3_write import SINGLE_PUT_BYTES, Writer, conditions_of, gone_is_changed
+from cloudflux.storage.s3_write import SINGLE_PUT_BYTES, Writer
 
 SINGLE_COPY_BYTES = 5 << 30
 ENCRYPTIONS = (EncryptionType.PROVIDER, EncryptionType.KMS, EncryptionType.CUSTOMER)
@@ -151,17 +151,16 @@ class S3Store(S3Control):
         """Write atomically: one PUT below 16 MiB, parts above; see the contract."""
         name = self._bucket.name(key)
         headers = attributes.write_headers(info, storage_class, metadata)
-        look = self._conditions.look(key, if_absent=if_absent, if_version=if_version)
-        conditions = conditions_of(if_absent=if_absent, if_version=if_version) if not look else {}
+        held = self._conditions.of(key, if_absent=if_absent, if_version=if_version)
         with gone_is_changed(key, if_version):
             if size_bytes < SINGLE_PUT_BYTES:
-                if look is not None:
-                    look()
+                if held.look is not None:
+                    held.look()
                 answer, digests = self._writer.put_whole(
-                    name, stream, size_bytes, {**headers, **conditions}, sha256
+                    name, stream, size_bytes, {**headers, **held.headers}, sha256
                 )
             else:
-                upload = self._writer.upload(name, headers, conditions, look=look)
+                upload = self._writer.upload(name, headers, held.headers, look=held.look)
                 answer, digests = s3_multipart.upload_stream(
                     upload, stream, size_bytes, sha256=sha256
                 )
@@ -182,9 +181,8 @@ class S3Store(S3Control):
     ) -> tuple[Written, Mapping[str, str]]:
         """Write a large object by parts, several at a time; see the contract."""
         headers = attributes.write_headers(info, storage_class, metadata)
-        look = self._conditions.look(key, if_absent=if_absent, if_version=if_version)
-        conditions = conditions_of(if_absent=if_absent, if_version=if_version) if not look else {}
-        upload = self._writer.upload(self._bucket.name(key), headers, conditions, look=look)
+        held = self._conditions.of(key, if_absent=if_absent, if_version=if_version)
+        upload = self._writer.upload(self._bucket.name(key), headers, held.headers, look=held.look)
         length = s3_multipart.part_bytes(pieces.size_bytes, s3_multipart.PART_BYTES)
         with gone_is_changed(key, if_version):
             answer, digests = s3_multipart.upload_pieces(

@@ -1,8 +1,9 @@
 """Conditions of writes: held by the server, and where it ignores them, looked at by ourselves."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 
 from cloudflux.errors import CloudFluxError, NotSupported, ObjectNotFound, PreconditionFailed
 from cloudflux.storage.digests import digest_bytes, hex_to_base64
@@ -12,6 +13,15 @@ from cloudflux.storage.s3_attributes import unquote_etag
 from cloudflux.storage.s3_bucket import Bucket
 
 _PROBE = b"probe"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What holds the conditions of one write: headers for the server, or a look of our own."""
+
+    headers: Mapping[str, str]
+    look: Callable[[], None] | None = None
+    """Has to be called immediately before the write; raises PreconditionFailed."""
 
 
 class Conditions:
@@ -34,16 +44,15 @@ class Conditions:
             known = wire.holds_conditions[bucket] = self._measure()
         return known
 
-    def look(
-        self, key: str, *, if_absent: bool, if_version: str | None
-    ) -> Callable[[], None] | None:
-        """What has to be called immediately before the write; None where the server sees to it.
+    def of(self, key: str, *, if_absent: bool, if_version: str | None) -> Held:
+        """What holds the conditions of a write: the server, or a look where it ignores them.
 
-        It raises PreconditionFailed. Between it and the write another's write is not seen:
-        a plan says so, and asks that nobody else writes.
+        Between the look and the write another's write is not seen: a plan says so, and asks
+        that nobody else writes.
         """
-        if not (if_absent or if_version is not None) or self.enforced():
-            return None
+        headers = conditions_of(if_absent=if_absent, if_version=if_version)
+        if not headers or self.enforced():
+            return Held(headers)
 
         def look() -> None:
             present: str | None = None
@@ -57,7 +66,7 @@ class Conditions:
                     key=key,
                 )
 
-        return look
+        return Held({}, look)
 
     def _measure(self) -> bool:
         name = f"{self._bucket.prefix}{CONTROL_PREFIX}probe-{uuid.uuid4()}"
@@ -75,3 +84,32 @@ class Conditions:
             with suppress(CloudFluxError):
                 self._bucket.call("DeleteObject", "DELETE", name)
         return False
+
+
+class gone_is_changed:  # noqa: N801  (reads as a word where it is used)
+    """A conditional write of an object that is gone fails its condition."""
+
+    def __init__(self, key: str, if_version: str | None) -> None:
+        self._key, self._if_version = key, if_version
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if isinstance(error, ObjectNotFound) and self._if_version is not None:
+            raise PreconditionFailed(
+                f"{printable(self._key)} is gone; list again",
+                backend="s3",
+                operation="put",
+                key=self._key,
+            ) from error
+
+
+def conditions_of(*, if_absent: bool, if_version: str | None) -> dict[str, str]:
+    """Return the headers that make a write conditional."""
+    conditions: dict[str, str] = {}
+    if if_absent:
+        conditions["if-none-match"] = "*"
+    if if_version is not None:
+        conditions["if-match"] = f'"{if_version}"'
+    return conditions

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from cloudflux.storage.bucket_facts import BucketFacts, Looks
 from cloudflux.storage.s3_bucket import Bucket
-from cloudflux.storage.s3_wire import parse_xml
+from cloudflux.storage.s3_wire import local_name, parse_xml
 
 RIGHTS = {
     "versioning": ("GetBucketVersioning", "s3:GetBucketVersioning"),
@@ -35,7 +35,7 @@ def bucket_facts(bucket: Bucket) -> BucketFacts:
             answer = bucket.call(operation, "GET", query={part: ""})
             return says(
                 {
-                    element.tag.rpartition("}")[2]: (element.text or "").strip()
+                    local_name(element): (element.text or "").strip()
                     for element in parse_xml(answer.body).iter()
                 }
             )

@@ -2,7 +2,7 @@
 
 from cloudflux.api.tasks import StoreRef
 from cloudflux.storage.s3_client import split_uri, wire_for
-from cloudflux.storage.s3_wire import parse_xml
+from cloudflux.storage.s3_wire import local_name, parse_xml
 
 
 def access_logging(ref: StoreRef) -> str | None:
@@ -13,7 +13,7 @@ def access_logging(ref: StoreRef) -> str | None:
     bucket, _ = split_uri(ref.uri)
     answer = wire_for(ref).call("GetBucketLogging", "GET", bucket, query={"logging": ""})
     found = {
-        element.tag.rpartition("}")[2]: (element.text or "").strip()
+        local_name(element): (element.text or "").strip()
         for element in parse_xml(answer.body).iter()
     }
     target = found.get("TargetBucket")

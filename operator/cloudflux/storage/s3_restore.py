@@ -14,7 +14,7 @@ from cloudflux.storage.archive import Restoration, RestoreState
 from cloudflux.storage.bucket_facts import Looks
 from cloudflux.storage.keys import printable
 from cloudflux.storage.s3_bucket import Bucket
-from cloudflux.storage.s3_wire import parse_xml
+from cloudflux.storage.s3_wire import local_name, parse_xml
 
 AUTOMATIC = "INTELLIGENT_TIERING"
 UNDERWAY_CODE = "RestoreAlreadyInProgress"
@@ -70,7 +70,7 @@ def archives_unseen(bucket: Bucket) -> bool:
 
     def found() -> bool:
         answer = bucket.call("ListBucketIntelligentTieringConfigurations", "GET", query=query)
-        names = {element.tag.rpartition("}")[2] for element in parse_xml(answer.body).iter()}
+        names = {local_name(element) for element in parse_xml(answer.body).iter()}
         return "AccessTier" in names
 
     looks = Looks()

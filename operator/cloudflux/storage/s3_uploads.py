@@ -17,7 +17,7 @@ from cloudflux.storage.digests import (
 from cloudflux.storage.keys import printable
 from cloudflux.storage.s3_attributes import unquote_etag
 from cloudflux.storage.s3_bucket import Bucket
-from cloudflux.storage.s3_wire import Answer, parse_xml
+from cloudflux.storage.s3_wire import Answer, local_name, parse_xml
 
 CRC = "crc64nvme"
 _CRC_HEADER = f"x-amz-checksum-{CRC}"
@@ -180,8 +180,8 @@ def _upload_pages(bucket: Bucket, prefix: str) -> Iterator[Answer]:
 
 def _uploads_in(answer: Answer) -> Iterator[tuple[str, str]]:
     for child in parse_xml(answer.body):
-        fields = {one.tag.rpartition("}")[2]: one.text or "" for one in child}
-        if child.tag.rpartition("}")[2] == "Upload":
+        fields = {local_name(one): one.text or "" for one in child}
+        if local_name(child) == "Upload":
             yield fields["Key"], fields["UploadId"]
 
 
@@ -201,9 +201,9 @@ def held_parts(
             return None
         truncated = False
         for child in parse_xml(answer.body):
-            tag = child.tag.rpartition("}")[2]
+            tag = local_name(child)
             if tag == "Part":
-                fields = {one.tag.rpartition("}")[2]: one.text or "" for one in child}
+                fields = {local_name(one): one.text or "" for one in child}
                 part = _listed_part(fields)
                 expected = min(length, size_bytes - (part.number - 1) * length)
                 if part.crc is not None and part.size_bytes == expected:

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import BinaryIO
 
-from cloudflux.errors import ObjectNotFound, PreconditionFailed, StorageError
+from cloudflux.errors import StorageError
 from cloudflux.storage import s3_attributes as attributes
 from cloudflux.storage.digests import compare, hex_to_base64
 from cloudflux.storage.interface import CONTROL_PREFIX, Written
@@ -108,32 +108,3 @@ class Writer:
                 self._verifies = False
                 self._bucket.call("DeleteObject", "DELETE", name)
         return self._verifies
-
-
-class gone_is_changed:  # noqa: N801  (reads as a word where it is used)
-    """A conditional write of an object that is gone fails its condition."""
-
-    def __init__(self, key: str, if_version: str | None) -> None:
-        self._key, self._if_version = key, if_version
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if isinstance(error, ObjectNotFound) and self._if_version is not None:
-            raise PreconditionFailed(
-                f"{printable(self._key)} is gone; list again",
-                backend="s3",
-                operation="put",
-                key=self._key,
-            ) from error
-
-
-def conditions_of(*, if_absent: bool, if_version: str | None) -> dict[str, str]:
-    """Return the headers that make a write conditional."""
-    conditions: dict[str, str] = {}
-    if if_absent:
-        conditions["if-none-match"] = "*"
-    if if_version is not None:
-        conditions["if-match"] = f'"{if_version}"'
-    return conditions
