@@ -68,7 +68,7 @@ class Recorder:
         self._queues: list[asyncio.Queue[tuple[str, Any]]] = [
             asyncio.Queue(MAX_QUEUED // WRITERS) for _ in range(WRITERS)
         ]
-        """Each has one writer, and an event always the same: its count never overtakes it."""
+        """Each has one writer, and an object always the same: what is said of it stays in order."""
         self._series: OrderedDict[tuple[str, str, str], _Series] = OrderedDict()
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
         self._instance = f"{socket.gethostname()}-{os.getpid()}"[:128]
@@ -108,7 +108,7 @@ class Recorder:
             last_written=now,
         )
         _bound(self._series)
-        self._put(event["metadata"]["name"], "create", event)
+        self._put(uid, "create", event)
 
     async def run(self) -> None:
         """Write what was recorded; until cancelled. Failures are logged and forgotten."""
@@ -145,7 +145,7 @@ class Recorder:
         self._series.move_to_end(key)
         if now - series.last_written >= SERIES_SECONDS:
             series.last_written = now
-            self._put(series.name, "series", series)
+            self._put(key[0], "series", series)
 
     async def _write_series(self, series: _Series) -> None:
         if series.count == series.written_count:
@@ -167,9 +167,9 @@ class Recorder:
         bucket.tokens -= 1
         return True
 
-    def _put(self, name: str, kind: str, value: Any) -> None:
+    def _put(self, uid: str, kind: str, value: Any) -> None:
         try:
-            self._queues[zlib.crc32(name.encode()) % WRITERS].put_nowait((kind, value))
+            self._queues[zlib.crc32(uid.encode()) % WRITERS].put_nowait((kind, value))
         except asyncio.QueueFull:
             self.dropped += 1
 

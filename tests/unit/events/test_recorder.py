@@ -55,6 +55,16 @@ async def test_an_event_says_who_what_and_how_bad() -> None:
     assert first["metadata"]["name"] != second["metadata"]["name"]
 
 
+async def test_what_is_said_of_one_object_is_written_in_that_order() -> None:
+    api = Api()
+    recorder = Recorder(api)
+    notes = [f"{n} objects" for n in range(BURST_PER_OBJECT)]
+    for note in notes:
+        recorder.event(DATA_SET, "Scanned", note)
+    await written(recorder)
+    assert [event["note"] for event in api.created] == notes
+
+
 async def test_the_same_again_is_counted_and_written_once_a_minute() -> None:
     api, clock = Api(), Clock()
     recorder = Recorder(api, clock=clock)
