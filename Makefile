@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help python setup assets demo demo-down observe test test-kills chaos lint crds lock bench-control bench-events bench-move bench-brain bench-console bench-scale image e2e clean
+.PHONY: help python setup assets demo demo-down observe test test-kills chaos lint crds lock bench-control bench-watch bench-events bench-move bench-brain bench-console bench-scale image e2e clean
 
 BIN := .venv/bin
 RUN := PYTHONPATH=operator:tools:. $(BIN)/python
@@ -73,6 +73,9 @@ lock: setup ## Resolve the dependencies anew
 
 bench-control: assets setup ## Measure the control process (10 minutes)
 	@$(RUN) -m benchmarks.bench_control
+
+bench-watch: assets setup ## Measure kopf's settings for watching (5 minutes)
+	@$(RUN) -m benchmarks.bench_watch
 
 image: setup ## Build the image with docker, podman or buildah (a few minutes; BASE, BUILDER: other bases)
 	@$(RUN) -m cloudflux_dev.image

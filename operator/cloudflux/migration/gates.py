@@ -4,6 +4,7 @@ import datetime as dt
 from decimal import Decimal
 from pathlib import Path
 
+from cloudflux.api import conditions
 from cloudflux.api.common import ConditionStatus
 from cloudflux.api.display import counted, display_bytes
 from cloudflux.api.migrationjob import JobPin, Phase, PlanStatus, RestorePlan
@@ -26,6 +27,9 @@ from cloudflux.settings import Moves
 
 LOOK_AGAIN_SECONDS = 60
 """A held job is looked at again after this even if nothing wakes it."""
+SOON_SECONDS = 5
+"""What no watch tells (a Secret, somebody's ConfigMap, a bucket) is looked at again after this
+at first, and after a quarter of the time that the job waits already."""
 
 
 def pending(draft: Draft) -> None:
@@ -232,7 +236,8 @@ def _queue(draft: Draft, phase: Phase, reason: str, message: str) -> None:
     draft.enter(phase, reason, message)
     draft.set(queue_position=position if reason == "Queued" else None)
     draft.condition(ConditionType.SUCCEEDED, ConditionStatus.UNKNOWN, reason, message)
-    draft.look_again(LOOK_AGAIN_SECONDS)
+    unheard = reason == "ConfigMapConflict"
+    draft.look_again(_patience_seconds(draft) if unheard else LOOK_AGAIN_SECONDS)
 
 
 def _shown_position(shown: int | None, position: int | None) -> int | None:
@@ -254,7 +259,15 @@ def _hold(draft: Draft, problem: Problem) -> None:
     draft.condition(
         ConditionType.SUCCEEDED, ConditionStatus.UNKNOWN, problem.reason, problem.message
     )
-    draft.look_again(LOOK_AGAIN_SECONDS)
+    draft.look_again(_patience_seconds(draft))
+
+
+def _patience_seconds(draft: Draft) -> float:
+    """Look again soon while a person may be at it, and seldom at what stays as it is."""
+    succeeded = conditions.find(draft.status.conditions, ConditionType.SUCCEEDED)
+    since = succeeded.last_transition_time if succeeded else draft.now
+    waited_seconds = (draft.now - since).total_seconds()
+    return min(max(waited_seconds / 4, SOON_SECONDS), LOOK_AGAIN_SECONDS)
 
 
 def _hold_planning(draft: Draft, problem: Problem) -> None:

@@ -56,6 +56,24 @@ def test_first_visit_sets_conditions_and_the_generation() -> None:
     world.until(Phase.COMPLETED)
 
 
+def test_what_no_watch_tells_is_looked_at_soon_and_then_ever_less_often() -> None:
+    missing = World(problem=f.Problem("SecretNotFound", "Create the Secret."))
+    taken = World(gates=f.Gates(config_map_conflict="books-location is somebody's")).until(
+        Phase.QUEUED
+    )
+    for world in (missing, taken):
+        waits = []
+        for _ in range(20):
+            decision = world.step()
+            assert decision.requeue_after_seconds is not None
+            waits.append(decision.requeue_after_seconds)
+            world.wait(decision.requeue_after_seconds)
+        assert waits[0] == 5
+        assert waits == sorted(waits)
+        assert waits[-1] == 60
+        assert sum(waits[:5]) < 30
+
+
 def test_an_in_place_change_keeps_the_location_and_writes_no_config_map() -> None:
     world = World(pin=IN_PLACE, gates=f.Gates(config_map_conflict="taken")).until(Phase.COMPLETED)
     assert world.data_set.status.location is None
