@@ -74,6 +74,19 @@ class MigrationQueued(MigrationData):
     queue_position: int | None = Field(default=None, ge=1, description="Place in the queue.")
 
 
+class MigrationRestoring(MigrationData):
+    """Archived objects are asked for, before data begins to move; asked for again: told again."""
+
+    restore_tier: Word = Field(description="Bulk, Standard or Expedited.")
+    archived_objects: int = Field(ge=0, description="Objects to restore.")
+    archived_bytes: int = Field(ge=0, description="Their bytes.")
+    restore_hours: int = Field(ge=1, description="Hours until all can be read, at most.")
+    restore_cost: Money = Field(
+        description="What restoring them once costs, by plan; spent even if the job is cancelled."
+    )
+    restoring_since: dt.datetime = Field(description="When they were asked for.")
+
+
 class MigrationStarted(MigrationData):
     """Data begins to move."""
 

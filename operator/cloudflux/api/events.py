@@ -22,6 +22,7 @@ class EventType(StrEnum):
     COST_ALERT = "io.cloudflux.cost.alert.v1"
     MIGRATION_PLANNED = "io.cloudflux.migration.planned.v1"
     MIGRATION_QUEUED = "io.cloudflux.migration.queued.v1"
+    MIGRATION_RESTORING = "io.cloudflux.migration.restoring.v1"
     MIGRATION_STARTED = "io.cloudflux.migration.started.v1"
     MIGRATION_PROGRESS = "io.cloudflux.migration.progress.v1"
     MIGRATION_VERIFIED = "io.cloudflux.migration.verified.v1"
@@ -64,6 +65,9 @@ EVENTS: dict[EventType, EventInfo] = {
     ),
     EventType.MIGRATION_PLANNED: EventInfo("A job has a plan.", data.MigrationPlanned),
     EventType.MIGRATION_QUEUED: EventInfo("A job waits for its turn.", data.MigrationQueued),
+    EventType.MIGRATION_RESTORING: EventInfo(
+        "A job asked for archived objects, and waits for them.", data.MigrationRestoring
+    ),
     EventType.MIGRATION_STARTED: EventInfo("A job began to move data.", data.MigrationStarted),
     EventType.MIGRATION_PROGRESS: EventInfo(
         "How far a job is.", data.MigrationProgress, droppable=True

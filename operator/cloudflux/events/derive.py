@@ -16,6 +16,7 @@ from cloudflux.api.event_data import EventData
 from cloudflux.api.events import EventType
 from cloudflux.api.migrationjob import MigrationJobStatus, Phase
 from cloudflux.api.vocabulary import ConditionType
+from cloudflux.migration.facts import RESTORE
 
 PLURALS = {
     "DataSet": "datasets",
@@ -116,12 +117,31 @@ class _Job:
         if status.phase is Phase.QUEUED:
             queued = told.MigrationQueued(**self.fields, queue_position=status.queue_position)
             yield self._of(kind.MIGRATION_QUEUED, queued, self.now)
+        yield from self._restoring()
         if status.started_at is not None:
             started = told.MigrationStarted(**self.fields, started_at=status.started_at)
             yield self._of(kind.MIGRATION_STARTED, started, status.started_at)
         yield from self._progress()
         yield from self._proven()
         yield from self._ended()
+
+    def _restoring(self) -> Iterator[Transition]:
+        """Of the step, not of the phase: what some servers restore at once passes it unseen."""
+        plan = self.status.plan
+        asked = next((one for one in self.status.steps if one.name == RESTORE), None)
+        if plan is None or plan.restore is None or asked is None or asked.started_at is None:
+            return
+        at = asked.started_at
+        data = told.MigrationRestoring(
+            **self.fields,
+            restore_tier=plan.restore.tier,
+            archived_objects=plan.restore.objects,
+            archived_bytes=plan.restore.bytes,
+            restore_hours=plan.restore.hours,
+            restore_cost=plan.restore.cost,
+            restoring_since=at,
+        )
+        yield self._of(EventType.MIGRATION_RESTORING, data, at, mark=_stamp(at))
 
     def _progress(self) -> Iterator[Transition]:
         progress = self.status.progress

@@ -24,6 +24,8 @@ from cloudflux.api.migrationjob import (
     Phase,
     PlanStatus,
     ProgressStatus,
+    RestorePlan,
+    StepStatus,
     VerificationStatus,
 )
 from cloudflux.api.tieringpolicy import TieringPolicySpec, TieringPolicyStatus
@@ -134,6 +136,30 @@ def test_a_completed_job_tells_its_whole_life_in_order():
 )
 def test_each_phase_tells_its_transition(status, last):
     assert words(job(**status))[-1] == last
+
+
+def test_a_restore_is_told_once_for_each_time_that_objects_are_asked_for():
+    plan = PlanStatus(
+        hash="h" * 32, objects=9, bytes=90, one_off_cost="1", savings_per_month="2",
+        duration_seconds=5, list_uri="file:///l",
+        restore=RestorePlan(objects=4, bytes=40, tier="Bulk", hours=12, days=2, cost="0.31"),
+    )  # fmt: skip
+
+    def asked(seconds: int, state: str = "Running", **status: Any) -> Thing:
+        step = StepStatus(name="Restore", state=state, started_at=at(seconds))
+        return job(plan=plan, steps=[step], **status)
+
+    (planned, restoring) = transitions(asked(3, phase=Phase.RESTORING), NOW)
+    assert (planned.slot, restoring.slot) == ("migration.planned", "migration.restoring")
+    data = json.loads(restoring.data.model_dump_json(by_alias=True))
+    assert (data["archivedObjects"], data["archivedBytes"]) == (4, 40)
+    assert (data["restoreTier"], data["restoreHours"], data["restoreCost"]) == ("Bulk", 12, "0.31")
+    # done before the status was read, and told all the same; expired and asked for again
+    (_, done, _) = transitions(asked(3, "Done", phase=Phase.COPYING, started_at=at(5)), NOW)
+    assert (done.slot, done.transition) == ("migration.restoring", restoring.transition)
+    (_, again, *_) = transitions(asked(60, phase=Phase.RESTORING), NOW)
+    assert again.transition != restoring.transition
+    assert "migration.restoring" not in words(job(plan=plan))
 
 
 def test_data_sets_and_policies_tell_what_the_brain_found():
