@@ -1,14 +1,15 @@
 """One ring of events, read by every client at its own place: nobody waits for the slowest.
 
 A client holds a position, not a queue: what it has not read yet is the part of the ring behind
-it, so its queue is bounded by the ring. Events are written as bytes once for all clients.
+it, so its queue is bounded by the ring. Events are written as bytes once for all clients, and what
+came since the last turn is put together once for all that stand at one place and want the same.
 """
 
 import asyncio
 import json
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,6 +18,10 @@ from cloudflux.console.shown import Shown, show
 RING_EVENTS = 1000
 TICK_SECONDS = 0.02
 """Clients are woken at most so often: many events make one write for each client."""
+BEAT_SECONDS = 0.25
+"""Clients are woken at least so often, all by one timer, to look at their own clocks."""
+MAX_JOINED = 256
+"""Pieces that are kept until the next turn, for those who want the same."""
 BURST_EVENTS = 200
 """After so many at once the clients get their turn, so that a burst drops nobody."""
 
@@ -25,9 +30,17 @@ class Entry(NamedTuple):
     """One place of the ring: an event, or a gap that the source told of."""
 
     number: int
+    identity: str
+    """Its id in the stream."""
     shown: Shown | None
     frame: bytes
+    """As a message of an event stream."""
     gap: "Gap | None" = None
+
+
+def frame_of(entry: Entry) -> bytes:
+    """Return an entry as a message of an event stream."""
+    return entry.frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +79,8 @@ class Hub:
         self._known: deque[str] = deque()
         self._changed = asyncio.Event()
         self._waking: asyncio.TimerHandle | None = None
-        self._joined: dict[tuple[int, int], bytes] = {}
+        self._beating: asyncio.TimerHandle | None = None
+        self._joined: dict[Hashable, bytes] = {}
         self._rate: deque[tuple[float, int]] = deque(maxlen=60)
 
     @property
@@ -115,14 +129,28 @@ class Hub:
         found = (self._ring[n % self.size] for n in range(first, self.last + 1))
         return [entry for entry in found if entry is not None]
 
-    def joined(self, position: int) -> bytes:
-        """Return the frames after a position in one piece, made once for all who stand there."""
-        key = (position, self.last)
+    def joined(
+        self,
+        position: int,
+        write: Callable[[Entry], bytes] = frame_of,
+        *,
+        gives: Callable[[Entry], bool] | None = None,
+        who: Hashable = None,
+    ) -> bytes:
+        """Return what came after a position in one piece, made once for all who want the same.
+
+        `gives` says which entries, all without it; `who` is equal for those of whom it says the
+        same.
+        """
+        key = (position, self.last, write, who)
         found = self._joined.get(key)
         if found is None:
-            if len(self._joined) > 8:
+            if len(self._joined) >= MAX_JOINED:
                 self._joined.clear()
-            found = self._joined[key] = b"".join([entry.frame for entry in self.after(position)])
+            entries = self.after(position)
+            if gives is not None:
+                entries = [entry for entry in entries if gives(entry)]
+            found = self._joined[key] = b"".join([write(entry) for entry in entries])
         return found
 
     def resume(self, last_id: str, seen: str = "") -> tuple[int, Gap | None]:
@@ -160,16 +188,16 @@ class Hub:
         """Return the newest entries, oldest first."""
         return self.after(max(self.last - count, self.oldest - 1))
 
-    async def wait(self, position: int, seconds: float) -> None:
-        """Return when there is something after a position, or the time is over."""
-        if self.last > position:
-            return
-        event = self._changed
-        try:
-            async with asyncio.timeout(seconds):
-                await event.wait()
-        except TimeoutError:
-            return
+    async def wait(self, position: int) -> None:
+        """Return when there is something after a position, and now and then without."""
+        if self.last <= position:
+            await self.turn()
+
+    async def turn(self) -> None:
+        """Return when the clients are woken next."""
+        if self._beating is None:
+            self._beating = asyncio.get_running_loop().call_later(BEAT_SECONDS, self._wake)
+        await self._changed.wait()
 
     def per_second(self) -> float:
         """Return the events of the last five seconds, by second."""
@@ -188,13 +216,16 @@ class Hub:
         else:
             assert gap is not None  # noqa: S101 - one of the two is given
             frame = gap.frame(identity)
-        self._ring[self.last % self.size] = Entry(self.last, shown, frame, gap)
+        self._ring[self.last % self.size] = Entry(self.last, identity, shown, frame, gap)
         if self._waking is None:
             self._waking = asyncio.get_running_loop().call_later(TICK_SECONDS, self._wake)
         return self.last
 
     def _wake(self) -> None:
-        self._waking = None
+        for timer in (self._waking, self._beating):
+            if timer is not None:
+                timer.cancel()
+        self._waking = self._beating = None
         self._joined.clear()
         self._changed.set()
         self._changed = asyncio.Event()

@@ -7,6 +7,7 @@ optional, at any time, and `{"ping": …}`, answered with `{"pong": …}`.
 import asyncio
 import contextlib
 import json
+import struct
 import time
 from typing import Any
 
@@ -14,12 +15,15 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from cloudflux.console.context import console_of, scope_of, viewer_of
 from cloudflux.console.filters import FIELDS, parse_filter
+from cloudflux.console.hub import Entry, Hub
 from cloudflux.console.stream import (
     STALLED_SECONDS,
     STATS_SECONDS,
+    UNBLOCKED_BYTES,
     Reader,
     Refused,
     admitted,
+    cut_off,
     refuse_foreign_origin,
     wanted_of,
 )
@@ -46,7 +50,7 @@ async def websocket(request: web.Request) -> web.StreamResponse:
         await socket.send_json({"type": "hello", "epoch": console.hub.epoch})
         if gap is not None:
             await socket.send_json({"type": "gap", **gap.as_json()})
-        sending = asyncio.create_task(_send(reader, socket))
+        sending = asyncio.create_task(_send(request, reader, socket))
         try:
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
@@ -84,7 +88,7 @@ def _values(given: Any) -> dict[str, list[str]]:
     }
 
 
-async def _send(reader: Reader, socket: web.WebSocketResponse) -> None:
+async def _send(request: web.Request, reader: Reader, socket: web.WebSocketResponse) -> None:
     console, hub = reader.console, reader.console.hub
     stats_at = 0.0
     with contextlib.suppress(ConnectionError):
@@ -92,35 +96,55 @@ async def _send(reader: Reader, socket: web.WebSocketResponse) -> None:
             slow = reader.too_slow()
             if slow is not None:
                 console.dropped_clients += 1
-                await _put(socket, json.dumps({"type": "gap", **slow.as_json()}))
+                await _put(request, hub, text_frame({"type": "gap", **slow.as_json()}))
                 await socket.close(code=WSCloseCode.TRY_AGAIN_LATER, message=b"too slow")
                 return
-            for entry in hub.after(reader.position):
-                reader.position = entry.number
-                if not reader.gives(entry):
-                    continue
-                if entry.shown is None:
-                    assert entry.gap is not None  # noqa: S101 - one of the two is there
-                    await _put(socket, json.dumps({"type": "gap", **entry.gap.as_json()}))
-                    continue
-                identity = hub.identity(entry.number)
-                body = entry.shown.body.decode()
-                await _put(socket, f'{{"type":"event","id":"{identity}","event":{body}}}')
+            content = reader.take(_frame)
             if time.monotonic() - stats_at >= STATS_SECONDS:
                 stats_at = time.monotonic()
-                stats = console.stats(reader.scope)
-                await _put(socket, json.dumps({"type": "stats", **stats}))
+                content += text_frame({"type": "stats", **console.stats(reader.scope)})
+            if content:
+                await _put(request, hub, content)
             try:
                 await reader.look_again()
             except Refused as refused:
                 await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=str(refused).encode())
                 return
-            await hub.wait(reader.position, 1.0)
+            await hub.wait(reader.position)
 
 
-async def _put(socket: web.WebSocketResponse, text: str) -> None:
-    try:
-        async with asyncio.timeout(STALLED_SECONDS):
-            await socket.send_str(text)
-    except TimeoutError as error:
-        raise ConnectionResetError("the client took nothing for too long") from error
+def text_frame(message: dict[str, Any] | bytes) -> bytes:
+    """Return a message as a frame of a server (RFC 6455, section 5.2: final, text, no mask)."""
+    payload = message if isinstance(message, bytes) else json.dumps(message).encode()
+    size = len(payload)
+    if size < 126:
+        return struct.pack("!BB", 0x81, size) + payload
+    if size < 1 << 16:
+        return struct.pack("!BBH", 0x81, 126, size) + payload
+    return struct.pack("!BBQ", 0x81, 127, size) + payload
+
+
+def _frame(entry: Entry) -> bytes:
+    """Return an entry as a frame."""
+    if entry.shown is None:
+        assert entry.gap is not None  # noqa: S101 - one of the two is there
+        return text_frame({"type": "gap", **entry.gap.as_json()})
+    head = b'{"type":"event","id":"%s","event":' % entry.identity.encode()
+    return text_frame(head + entry.shown.body + b"}")
+
+
+async def _put(request: web.Request, hub: Hub, content: bytes) -> None:
+    """Write whole frames, made once for all; a client that takes nothing is cut off.
+
+    Raises ConnectionError.
+    """
+    transport = request.transport
+    if transport is None or transport.is_closing():
+        raise ConnectionResetError("the client went away")
+    transport.write(content)
+    deadline = time.monotonic() + STALLED_SECONDS
+    while transport.get_write_buffer_size() > UNBLOCKED_BYTES:
+        if time.monotonic() > deadline:
+            cut_off(console_of(request), transport)
+            raise ConnectionResetError("the client took nothing for too long")
+        await hub.turn()

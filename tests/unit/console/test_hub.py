@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests.unit.events.samples import event
 
+from cloudflux.console import hub as hub_module
 from cloudflux.console.hub import Gap, Hub
 from cloudflux.console.shown import MAX_EVENT_BYTES, show
 from cloudflux.events.envelope import to_json
@@ -98,14 +99,40 @@ async def test_what_is_no_event_is_counted_and_not_shown():
     assert (hub.last, hub.unreadable) == (0, 3)
 
 
-async def test_a_waiting_client_is_woken_and_a_gap_of_the_source_reaches_it():
+async def test_a_waiting_client_is_woken_and_a_gap_of_the_source_reaches_it(monkeypatch):
+    monkeypatch.setattr(hub_module, "BEAT_SECONDS", 30)
     hub = await filled(2)
-    waiting = asyncio.create_task(hub.wait(2, 30))
+    await hub.turn()
+    waiting = asyncio.create_task(hub.wait(2))
     await asyncio.sleep(0)
     hub.tell_gap(Gap("Source", "Kafka no longer holds 3 events", 3))
     await asyncio.wait_for(waiting, 2)
     assert b"event: gap" in hub.joined(2)
     assert b"id: e-3" in hub.joined(2)
+
+
+async def test_those_who_want_the_same_are_given_the_same_piece(monkeypatch):
+    hub = await filled(4)
+    asked = []
+
+    def gives(entry):
+        asked.append(entry.number)
+        return entry.number % 2 == 0
+
+    first = hub.joined(0, gives=gives, who="even")
+    assert first == b"".join(entry.frame for entry in hub.after(0) if entry.number % 2 == 0)
+    assert hub.joined(0, gives=gives, who="even") is first
+    assert asked == [1, 2, 3, 4]
+    assert hub.joined(0) != first
+    monkeypatch.setattr(hub_module, "MAX_JOINED", 2)
+    assert hub.joined(1) == b"".join(entry.frame for entry in hub.after(1))
+
+
+async def test_a_waiting_client_looks_up_now_and_then_without_any_event(monkeypatch):
+    monkeypatch.setattr(hub_module, "BEAT_SECONDS", 0.01)
+    hub = await filled(1)
+    await asyncio.wait_for(hub.wait(1), 5)
+    await asyncio.wait_for(hub.wait(1), 5)
 
 
 async def test_a_burst_gives_the_clients_their_turn():
@@ -119,7 +146,7 @@ async def test_a_burst_gives_the_clients_their_turn():
             assert hub.oldest - 1 <= position, "dropped by a burst"
             found = hub.after(position)
             position, seen = hub.last, seen + len(found)
-            await hub.wait(position, 5)
+            await hub.wait(position)
 
     reader = asyncio.create_task(read())
     assert await hub.publish_all(sample(n) for n in range(3000)) == 3000

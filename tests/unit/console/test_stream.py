@@ -5,9 +5,10 @@ import json
 from typing import Any
 
 import aiohttp
+import pytest
 from tests.unit.console.test_hub import sample
 
-from cloudflux.console import stream
+from cloudflux.console import socket, stream
 from cloudflux.console.context import CONSOLE
 from cloudflux.console.hub import RING_EVENTS
 
@@ -97,6 +98,42 @@ async def test_a_client_that_does_not_read_is_told_and_dropped_and_nobody_waits(
     assert told.startswith("event: gap")
     assert json.loads(told.partition("data: ")[2])["reason"] == "Slow"
     assert client.app[CONSOLE].dropped_clients == 1
+
+
+@pytest.mark.parametrize("path", ["/events/stream", "/ws/stream"])
+async def test_a_client_that_takes_nothing_is_cut_off(client, monkeypatch, path):
+    monkeypatch.setattr(stream, "STALLED_SECONDS", 0.2)
+    monkeypatch.setattr(socket, "STALLED_SECONDS", 0.2)
+    console = client.app[CONSOLE]
+    held = await (client.ws_connect(path) if path.startswith("/ws") else client.get(path))
+    filler = {"message": "x" * 250_000}
+    for n in range(200):  # 50 MB: more than any buffer of the system takes, fewer than the ring
+        console.hub.publish(sample(n, data=filler))
+    async with asyncio.timeout(10):
+        while console.clients:
+            await asyncio.sleep(0.02)
+    assert console.dropped_clients == 1
+    closing = held.close()
+    if closing is not None:
+        await closing
+
+
+@pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536, 200_000])
+async def test_a_frame_of_any_size_is_read_as_it_was_written(client, size):
+    hub = client.app[CONSOLE].hub
+    async with client.ws_connect("/ws/stream?q=sized") as opened:
+        while (await opened.receive_json())["type"] != "stats":
+            pass
+        hub.publish(sample(1, data={"message": "sized", "more": "x" * size}))
+        hub.publish(sample(2, data={"message": "sized"}))
+        first = await opened.receive_json(timeout=5)
+        assert (first["id"], len(first["event"]["data"]["more"])) == ("e-1", size)
+        assert (await opened.receive_json(timeout=5))["id"] == "e-2"
+    for length in (0, 125, 126, 65_535, 65_536):
+        frame = socket.text_frame(b"x" * length)
+        assert frame[0] == 0x81
+        assert frame.endswith(b"x" * length)
+        assert len(frame) - length == (2 if length < 126 else 4 if length < 65_536 else 10)
 
 
 async def test_a_stream_too_many_is_refused_and_a_place_is_free_again(client, monkeypatch):
