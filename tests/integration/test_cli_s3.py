@@ -172,3 +172,27 @@ def test_a_bucket_that_is_not_there_fails(
 ) -> None:
     become(monkeypatch, server)
     assert doctor("s3://no-such-bucket", status=1)["location"][0][0] == "failed"
+
+
+def test_a_plan_prices_every_way_out_of_the_archive(
+    server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    become(monkeypatch, server)
+    client = server.client()
+    client.create_bucket(Bucket="vault")
+    for number in range(3):
+        client.put_object(
+            Bucket="vault", Key=f"data/{number}", Body=bytes(KIBI), StorageClass="DEEP_ARCHIVE"
+        )
+    client.put_object(Bucket="vault", Key="data/new", Body=bytes(KIBI))
+    result = CliRunner().invoke(app, ["plan", "s3://vault/data", "--json"])
+    assert result.exit_code == 0, result.output
+    (archived,) = json.loads(result.output)["archived"]
+    assert (archived["storage_class"], archived["objects"]) == ("DEEP_ARCHIVE", 3)
+    assert {name: way["hours"] for name, way in archived["restores"].items()} == {
+        "Bulk": 48, "Standard": 12,
+    }  # fmt: skip
+    assert float(archived["restores"]["Standard"]["cost"]) == pytest.approx(0.0003, rel=0.05)
+    told = CliRunner().invoke(app, ["plan", "s3://vault/data"]).output
+    assert "3 objects, 3.00 KiB in DEEP_ARCHIVE can't be read or moved before a restore" in told
+    assert "Standard: up to 12 h, 0.0003" in told

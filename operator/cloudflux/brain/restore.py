@@ -16,6 +16,7 @@ from cloudflux.brain.cost import by_class
 from cloudflux.brain.money import money_text
 from cloudflux.brain.price_table import BYTES_PER_GB, DAYS_PER_MONTH, PriceTable
 from cloudflux.brain.prices import load_table
+from cloudflux.errors import PriceUnknown
 
 HOURS: Mapping[str, Mapping[RestoreTier, int]] = {
     "GLACIER": {RestoreTier.EXPEDITED: 1, RestoreTier.STANDARD: 5, RestoreTier.BULK: 12},
@@ -33,10 +34,17 @@ SPARE_DAYS = 1
 
 @dataclass(frozen=True, slots=True)
 class Archived:
-    """The objects of a plan that must be restored first, a row each."""
+    """How many objects must be restored first, and their bytes, by class."""
 
-    classes: Sequence[str]
-    size_bytes: npt.NDArray[Any]
+    totals: Mapping[str, tuple[int, int]]
+
+    @classmethod
+    def of(cls, classes: Sequence[str], size_bytes: npt.NDArray[Any]) -> "Archived":
+        """Add up objects, one row each."""
+        return cls({
+            name: (len(rows), int(np.asarray(size_bytes)[rows].sum()))
+            for name, rows in by_class(classes).items()
+        })  # fmt: skip
 
 
 def refused(classes: Sequence[str], tier: RestoreTier) -> tuple[str, ...]:
@@ -67,20 +75,19 @@ def quote(
     Azure stay in another tier. Raises PriceUnknown.
     """
     table = load_table(provider, region, overlay)
-    rows = by_class(archived.classes)
-    hours = max(HOURS[name][tier] for name in rows)
+    hours = max(HOURS[name][tier] for name in archived.totals)
     lives = 0
     if provider != "azure":
         lives = days or SPARE_DAYS + -(-int(hours * 3600 + 2 * move_seconds) // 86_400)
     terms, cost, beyond = [], 0.0, 0.0
-    for name, at in rows.items():
+    for name, (objects, size_bytes) in archived.totals.items():
         per_object, per_gb = _fees(table, name, tier)
         usual_object, usual_gb = _usual(table, name)
         kept = name != "INTELLIGENT_TIERING" and lives
         rent = kept * table.figure(table.base_class, "storage_per_gb_month") / DAYS_PER_MONTH
-        gigabytes = float(np.asarray(archived.size_bytes, float)[at].sum()) / BYTES_PER_GB
-        cost += len(at) * per_object + gigabytes * (per_gb + rent)
-        beyond += len(at) * (per_object - usual_object) + gigabytes * (per_gb + rent - usual_gb)
+        gigabytes = size_bytes / BYTES_PER_GB
+        cost += objects * per_object + gigabytes * (per_gb + rent)
+        beyond += objects * (per_object - usual_object) + gigabytes * (per_gb + rent - usual_gb)
         terms.append(
             RestoreTerms(
                 storage_class=name,
@@ -90,8 +97,8 @@ def quote(
             )
         )
     found = RestoreQuote(
-        objects=len(archived.classes),
-        size_bytes=int(np.asarray(archived.size_bytes).sum()),
+        objects=sum(objects for objects, _ in archived.totals.values()),
+        size_bytes=sum(size_bytes for _, size_bytes in archived.totals.values()),
         tier=tier,
         hours=hours,
         days=lives,
@@ -99,6 +106,33 @@ def quote(
         terms=tuple(terms),
     )
     return found, beyond
+
+
+def ways(
+    name: str,
+    objects: int,
+    size_bytes: int,
+    *,
+    provider: str,
+    region: str | None,
+    overlay: Mapping[str, Any] | None,
+) -> dict[RestoreTier, RestoreQuote | None]:
+    """Price each way to restore all objects of a class, slowest first; None: no price is known.
+
+    Empty where the class needs no restore, or where a listing does not tell which objects do.
+    """
+    if not load_table(provider, region, overlay).prices(name).archived:
+        return {}
+    found: dict[RestoreTier, RestoreQuote | None] = {}
+    for tier in sorted(HOURS.get(name, {}), key=lambda one: -HOURS[name][one]):
+        try:
+            found[tier], _ = quote(
+                Archived({name: (objects, size_bytes)}), tier, provider=provider, region=region,
+                overlay=overlay, days=None, move_seconds=0,
+            )  # fmt: skip
+        except PriceUnknown:
+            found[tier] = None
+    return found
 
 
 def _fees(table: PriceTable, name: str, tier: RestoreTier) -> tuple[float, float]:

@@ -23,6 +23,7 @@ from cloudflux.api.tasks import (
 )
 from cloudflux.api.tieringpolicy import TieringPolicySpec, TierTarget
 from cloudflux.cli.local import LocalContext, store_ref
+from cloudflux.cli.plan_archive import Archive, archived_in, as_rows, words_of
 from cloudflux.errors import CloudFluxError, ConfigurationError
 
 UID = "plan"
@@ -55,21 +56,23 @@ def plan(
     """
     try:
         source = store_ref(uri, endpoint=endpoint, region=region)
+        overlay = read_overlay(prices)
         log_ref = store_ref(logs, endpoint=endpoint, region=region) if logs else None
         found, decision = make_plan(
             source,
             logs=log_ref,
             policy=read_policy(policy, tier or []),
-            overlay=read_overlay(prices),
+            overlay=overlay,
             now=dt.datetime.now(dt.UTC),
         )
+        archived = archived_in(source, decision, overlay)
     except CloudFluxError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from error
     if as_json:
-        typer.echo(json.dumps(as_dict(source.uri, found, decision), indent=2))
+        typer.echo(json.dumps(as_dict(source.uri, found, decision, archived), indent=2))
     else:
-        typer.echo(as_text(source.uri, found, decision))
+        typer.echo(as_text(source.uri, found, decision, archived))
 
 
 def make_plan(
@@ -168,15 +171,24 @@ def _tier(word: str) -> TierTarget:
     return TierTarget(name=names[name.lower()], file_root=ref.uri)
 
 
-def as_dict(uri: str, found: ScanResult, decision: EvaluateResult) -> dict[str, Any]:
+def as_dict(
+    uri: str, found: ScanResult, decision: EvaluateResult, archived: list[Archive]
+) -> dict[str, Any]:
     """Return the plan as JSON; the lists of objects are gone with the temporary directory."""
     decided = decision.model_dump(mode="json")
     for each in decided["recommendations"]:
         del each["list_path"]
-    return {"uri": uri, "observed": found.model_dump(mode="json"), "decision": decided}
+    return {
+        "uri": uri,
+        "observed": found.model_dump(mode="json"),
+        "decision": decided,
+        "archived": as_rows(archived),
+    }
 
 
-def as_text(uri: str, found: ScanResult, decision: EvaluateResult) -> str:
+def as_text(
+    uri: str, found: ScanResult, decision: EvaluateResult, archived: list[Archive]
+) -> str:
     """Return the plan in words."""
     currency = decision.currency
     lines = [
@@ -191,6 +203,7 @@ def as_text(uri: str, found: ScanResult, decision: EvaluateResult) -> str:
         f"{use.monthly_cost} {currency} a month"
         for use in decision.tiers
     ]
+    lines += words_of(archived, currency)
     if not decision.recommendations:
         lines.append(f"Nothing should move: {decision.why_not or 'it is cheapest where it is'}")
         return "\n".join(lines)

@@ -70,7 +70,7 @@ def quote_of(
 ) -> tuple[RestoreQuote, float]:
     """Price the restore; returns also what it costs beyond one by Standard."""
     return quote(
-        Archived(classes, np.asarray(sizes)),
+        Archived.of(classes, np.asarray(sizes)),
         request.restore_tier,
         provider=provider_of(session.source),
         region=request.source.region,

@@ -7,7 +7,7 @@ import pytest
 from cloudflux.api.migrationjob import RestoreTier
 from cloudflux.brain.price_table import BYTES_PER_GB
 from cloudflux.brain.prices import PROVIDERS, load_table
-from cloudflux.brain.restore import HOURS, Archived, quote, refused
+from cloudflux.brain.restore import HOURS, Archived, quote, refused, ways
 from cloudflux.errors import PriceUnknown
 
 GB = BYTES_PER_GB
@@ -16,7 +16,7 @@ GB = BYTES_PER_GB
 def found(classes, tier, *, provider="s3", region="us-east-1", days=1, overlay=None):
     sizes = np.full(len(classes), GB)
     return quote(
-        Archived(classes, sizes), tier, provider=provider, region=region, overlay=overlay,
+        Archived.of(classes, sizes), tier, provider=provider, region=region, overlay=overlay,
         days=days, move_seconds=0,
     )  # fmt: skip
 
@@ -53,7 +53,7 @@ def test_azure_bills_reads_and_keeps_no_copy():
 
 def test_copies_outlive_the_slowest_restore_and_the_move():
     told, _ = quote(
-        Archived(["DEEP_ARCHIVE"], np.array([GB])), RestoreTier.BULK, provider="s3",
+        Archived.of(["DEEP_ARCHIVE"], np.array([GB])), RestoreTier.BULK, provider="s3",
         region="us-east-1", overlay=None, days=None, move_seconds=12 * 3600,
     )  # fmt: skip
     assert told.days == 1 + 3  # 48 hours and twice 12, and a day to spare
@@ -64,6 +64,17 @@ def test_a_tier_that_a_class_has_not_is_refused_with_those_it_has():
     assert words.endswith("choose Standard or Bulk")
     assert refused(["Archive"], RestoreTier.BULK)
     assert not refused(["GLACIER"], RestoreTier.BULK)
+
+
+def test_every_way_out_of_an_archive_is_priced_or_said_to_be_unknown():
+    args = {"provider": "s3", "region": "us-east-1", "overlay": None}
+    found = ways("GLACIER", 1000, 10 * int(GB), **args)
+    assert list(found) == [RestoreTier.BULK, RestoreTier.STANDARD, RestoreTier.EXPEDITED]
+    costs = [float(one.cost) for one in found.values()]
+    rents = [10 * RENT * one.days for one in found.values()]
+    assert costs == pytest.approx([rents[0], 0.05 + 0.1 + rents[1], 10 + 0.3 + rents[2]], rel=1e-3)
+    assert ways("STANDARD_IA", 1, 1, **args) == {}
+    assert ways("GLACIER", 1, 1, **{**args, "region": "eu-west-1"})[RestoreTier.BULK] is None
 
 
 def test_an_unknown_price_is_an_error_and_the_overlay_mends_it():
