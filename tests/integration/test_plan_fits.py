@@ -6,7 +6,7 @@ import itertools
 from pathlib import Path
 
 import pytest
-from tests.integration.moving import Move
+from tests.integration.moving import Move, file_ref
 from tests.servers import azure_ref, gcs_ref, s3_ref
 
 from cloudflux.errors import NotSupported
@@ -51,14 +51,65 @@ def test_what_the_target_can_not_hold_blocks_the_plan_and_is_named(stub_to_s3: M
     assert "fits:" not in problem
 
 
-def test_only_the_first_objects_cost_a_look(stub_to_s3: Move, gcs_stub: GcsStub) -> None:
+def test_where_the_listing_tells_all_objects_are_looked_at_and_no_request_is_made(
+    stub_to_s3: Move, gcs_stub: GcsStub
+) -> None:
     store = open_store(stub_to_s3.source)
     for number in range(LOOKED_AT + 5):
         store.put(f"{number:03d}", io.BytesIO(b"x"), 1)
+    store.put("999", io.BytesIO(b"x"), 1, info=info(metadata={"note": "x" * 3000}))
     gcs_stub.requests.clear()
-    assert stub_to_s3.plan().problems == ()
-    looks = [one for one in gcs_stub.requests if one.startswith("GET") and "%2F" in one]
-    assert len(looks) == LOOKED_AT
+    plan = stub_to_s3.plan()
+    (problem,) = plan.problems
+    assert problem.startswith("objects that the target can't hold whole: 999")
+    assert not [one for one in gcs_stub.requests if one.startswith("GET") and "%2F" in one]
+    assert not [words for words in plan.warnings if "looked at" in words]
+
+
+def test_where_it_does_not_the_plan_says_so_and_the_copy_fails_by_name(
+    moto: S3Server, azurite: AzureServer, tmp_path: Path
+) -> None:
+    name, client = f"fits-{next(_NUMBERS)}", moto.client()
+    client.create_bucket(Bucket=name)
+    azurite.client().create_container(name)
+    for number in range(LOOKED_AT + 1):
+        client.put_object(Bucket=name, Key=f"data/{number:03d}", Body=b"x")
+    source = s3_ref(moto, f"s3://{name}/data")
+    odd = info(metadata={f"a{'-' * 1800}": "Azure writes each of these as five characters"})
+    open_store(source).put("999", io.BytesIO(b"x"), 1, info=odd)
+    move = Move(tmp_path, source, azure_ref(azurite, f"az://{name}/to"))
+    plan = move.plan()
+    assert plan.problems == ()
+    assert any(f"looked at for {LOOKED_AT} objects, not for 2 others" in w for w in plan.warnings)
+    copied = move.copy()
+    (failure,) = copied.failures
+    assert (failure.key, failure.reason) == ("999", "NotSupported")
+    assert "and Azure holds 8192" in failure.message
+    assert copied.objects_done == LOOKED_AT + 1
+
+
+@pytest.mark.parametrize("kind", ["azure", "gcs", "file"])
+def test_a_whole_listing_tells_what_a_look_at_each_object_does(
+    kind: str, azurite: AzureServer, gcs_stub: GcsStub, tmp_path: Path
+) -> None:
+    name = f"whole-{next(_NUMBERS)}"
+    if kind == "azure":
+        azurite.client().create_container(name)
+        store = open_store(azure_ref(azurite, f"az://{name}/data"))
+    elif kind == "gcs":
+        GcsServer(gcs_stub.endpoint, 0).client().create_bucket(name)
+        store = open_store(gcs_ref(GcsServer(gcs_stub.endpoint, 0), f"gs://{name}/data"))
+    else:
+        store = open_store(file_ref(tmp_path / name, tmp_path))
+    carried = {"metadata": {"a-b": "c"}, "headers": {"content-type": "text/x", "expires": "0"}}
+    tags = {} if kind == "azure" else {"t": "v"}
+    store.put("k", io.BytesIO(b"x"), 1, info=info(**carried, tags=tags))
+    (listed,) = store.list_whole()  # type: ignore[attr-defined]
+    looked = store.head("k")
+    assert listed.metadata == looked.metadata
+    assert listed.headers == looked.headers
+    assert listed.tags == looked.tags == tags
+    assert listed.metadata["a-b"] == "c"
 
 
 def test_azure_counts_tags_too(azurite: AzureServer) -> None:

@@ -186,9 +186,7 @@ def as_dict(
     }
 
 
-def as_text(
-    uri: str, found: ScanResult, decision: EvaluateResult, archived: list[Archive]
-) -> str:
+def as_text(uri: str, found: ScanResult, decision: EvaluateResult, archived: list[Archive]) -> str:
     """Return the plan in words."""
     currency = decision.currency
     lines = [

@@ -1,4 +1,4 @@
-"""What `cloudflux plan` says of archived objects: the ways to restore them, their time and price."""
+"""What `cloudflux plan` says of archived objects: how they are restored, and at what price."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -8,6 +8,7 @@ from cloudflux.api.dataset import Writers
 from cloudflux.api.display import counted, display_bytes
 from cloudflux.api.tasks import CopyRequest, CopyResult
 from cloudflux.errors import (
+    NotSupported,
     ObjectArchived,
     ObjectNotFound,
     PermissionDenied,
@@ -154,7 +155,7 @@ class _Copier:
             planned = PlannedObject(key, listed.size_bytes, listed.version, listed.storage_class)
             self._tally.fail_archived(planned, error)
             return
-        except (TargetOccupied, PreconditionFailed) as error:
+        except (TargetOccupied, PreconditionFailed, NotSupported) as error:
             self._tally.fail_with(key, error)
             return
         session.context.stop_point("copy.object.after")

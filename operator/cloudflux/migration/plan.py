@@ -22,7 +22,7 @@ from cloudflux.migration.plan_bucket import (
     warnings_of_buckets,
 )
 from cloudflux.migration.plan_findings import Findings, problems_of, warnings_of
-from cloudflux.migration.plan_fits import Samples, unfit_problems
+from cloudflux.migration.plan_fits import Fits
 from cloudflux.migration.plan_price import duration_seconds, price_of, with_fee, with_rent
 from cloudflux.migration.plan_restore import (
     ArchivedObjects,
@@ -43,14 +43,14 @@ def make_plan(session: Session, request: PlanRequest, reads: Reads) -> PlanResul
         session.target.check()
     findings, archived = Findings(), ArchivedObjects(session)
     selector = Selector(request, session.context.state_dir, reads)
+    fits = Fits(session, findings, request.job_uid)
     with AtomicLines(session.files.plan_list) as lines:
-        listed = _list(session, request, selector, findings, archived, lines)
+        listed = _list(session, request, selector, findings, archived, lines, fits)
         if in_place(request):
             for _ in listed:
                 pass
         else:
-            samples = Samples(session, findings, request.job_uid)
-            keys = (_looked_at(samples, info) for info in listed)
+            keys = (_looked_at(fits, info) for info in listed)
             target = session.target.capabilities
             for key, why in problems(keys, target, prefix=key_prefix(session.target)):
                 findings.note("unsafe", f"{printable(key)} {why}")
@@ -60,7 +60,7 @@ def make_plan(session: Session, request: PlanRequest, reads: Reads) -> PlanResul
     stuck = (*problems_of_restore(archived, request), *problems_of_buckets(session, request, facts))
     blocked = [
         *stuck,
-        *unfit_problems(findings),
+        *fits.problems(),
         *problems_of(session, request, findings, selector),
     ]
     price = price_of(session, request, findings)
@@ -70,7 +70,7 @@ def make_plan(session: Session, request: PlanRequest, reads: Reads) -> PlanResul
     elif rent:
         price = with_fee(price, rent * facts.kept_days / DAYS_PER_MONTH)
     seconds = duration_seconds(request, findings)
-    restore, warnings = None, warnings_of(request, findings, selector)
+    restore, warnings = None, [*fits.warnings(), *warnings_of(request, findings, selector)]
     told = with_currency(rent, price.currency)
     warnings += warnings_of_buckets(session, request, findings, facts, told)
     if archived.classes and not stuck:
@@ -105,8 +105,8 @@ def make_plan(session: Session, request: PlanRequest, reads: Reads) -> PlanResul
     return result
 
 
-def _looked_at(samples: Samples, info: ObjectInfo) -> str:
-    samples.take(info)
+def _looked_at(fits: Fits, info: ObjectInfo) -> str:
+    fits.take(info)
     return info.key
 
 
@@ -117,9 +117,10 @@ def _list(
     findings: Findings,
     archived: ArchivedObjects,
     lines: AtomicLines,
+    fits: Fits,
 ) -> Iterator[ObjectInfo]:
     """Yield each object that is to move, after writing it down."""
-    for info in session.source.list(selector.prefix):
+    for info in fits.list(selector.prefix):
         if len(findings.sizes) % 256 == 0:
             session.context.check()
         if isinstance(info, Unreadable):

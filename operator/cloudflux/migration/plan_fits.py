@@ -1,49 +1,82 @@
 """Whether the target can hold the metadata, headers and tags of a location move's objects."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import cast
 
-from cloudflux.errors import ConfigurationError, NotSupported, ObjectNotFound
+from cloudflux.api.display import counted
+from cloudflux.errors import NotSupported, ObjectNotFound
 from cloudflux.migration.mapping import provenance
 from cloudflux.migration.plan_findings import Findings
 from cloudflux.migration.session import Session
 from cloudflux.storage.bucket_facts import Choosy
-from cloudflux.storage.interface import ObjectInfo
+from cloudflux.storage.interface import ObjectInfo, Telling, Unreadable
 
 LOOKED_AT = 64
-"""So many objects are looked at, a request each; the rest is found when it is copied."""
+"""Where the listing does not tell, so many objects are looked at, a request each.
+
+The rest is found when it is copied, before a byte is written.
+"""
 
 
 @dataclass(slots=True)
-class Samples:
-    """Looks at the first objects of a plan, where the two stores hold different things."""
+class Fits:
+    """Lists a source so that it can say of its objects what the target can't hold.
+
+    Stores of one kind hold the same things, and are not asked.
+    """
 
     session: Session
     findings: Findings
     job_uid: str
-    left: int = LOOKED_AT
+    looked_at: int = 0
+    unseen: int = 0
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo | Unreadable]:
+        """The source's objects, with what they carry where that costs no request for each."""
+        source = self.session.source
+        if self._matters and hasattr(source, "list_whole"):
+            return cast("Telling", source).list_whole(prefix)
+        return source.list(prefix)
 
     def take(self, info: ObjectInfo) -> None:
-        """Look at an object, if it is among the first."""
-        source, target = self.session.source, self.session.target
-        if self.left == 0 or source.capabilities.scheme == target.capabilities.scheme:
+        """Look at an object of the plan, if that is to be done."""
+        source = self.session.source
+        if not self._matters:
             return
-        if not isinstance(target, Choosy):
-            self.left = 0
-            return
-        self.left -= 1
+        if not hasattr(source, "list_whole"):
+            if self.looked_at == LOOKED_AT:
+                self.unseen += 1
+                return
+            try:
+                info = source.head(info.key)
+            except ObjectNotFound:
+                return
+        self.looked_at += 1
+        marked = {**info.metadata, **provenance(self.job_uid, info.version)}
         try:
-            whole = source.head(info.key)
-        except ObjectNotFound:
-            return
-        marked = {**whole.metadata, **provenance(self.job_uid, whole.version)}
-        try:
-            target.require_fits(replace(whole, metadata=marked))
-        except (NotSupported, ConfigurationError) as error:
+            cast("Choosy", self.session.target).require_fits(replace(info, metadata=marked))
+        except NotSupported as error:
             self.findings.note("unfit", str(error))
 
+    def problems(self) -> tuple[str, ...]:
+        """What blocks the plan, in sentences."""
+        among = f" (of the first {LOOKED_AT})" if self.unseen else ""
+        return self.findings.words("unfit", f"objects that the target can't hold whole{among}")
 
-def unfit_problems(findings: Findings) -> tuple[str, ...]:
-    """What blocks the plan, in sentences."""
-    return findings.words(
-        "unfit", f"objects that the target can't hold whole (of the first {LOOKED_AT})"
-    )
+    def warnings(self) -> tuple[str, ...]:
+        """What the plan does not know, in sentences."""
+        if not self.unseen:
+            return ()
+        source, target = self.session.source.uri, self.session.target.uri
+        return (
+            f"the listing of {source} tells no metadata and tags: they were looked at for "
+            f"{LOOKED_AT} objects, not for {counted(self.unseen, 'other')}; one that {target} "
+            "can't hold whole fails by name when it is copied, before anything is switched",
+        )
+
+    @property
+    def _matters(self) -> bool:
+        source, target = self.session.source, self.session.target
+        other = source.capabilities.scheme != target.capabilities.scheme
+        return other and isinstance(target, Choosy)

@@ -46,7 +46,7 @@ class Choosy(Protocol):
     """A store that can hold less of metadata and tags than others."""
 
     def require_fits(self, info: ObjectInfo) -> None:
-        """Raise NotSupported or ConfigurationError unless a `put` of it would keep all of it."""
+        """Raise NotSupported unless a `put` of it would keep all of it."""
         ...
 
 

@@ -26,6 +26,8 @@ from cloudflux.storage.keys import key_bytes, printable
 
 PAGE_KEYS = 1000
 LISTED = "items(name,size,generation,storageClass,updated),nextPageToken"
+CARRIED = ",".join(("metadata", "contexts", *attributes.HEADER_FIELDS))
+LISTED_WHOLE = LISTED.replace("updated", f"updated,{CARRIED}")
 
 
 class GcsStore:
@@ -66,8 +68,17 @@ class GcsStore:
 
     def list(self, prefix: str = "", start_after: str = "") -> Iterator[ObjectInfo | Unreadable]:
         """Yield by key order, a page (`page_keys`) in memory."""
-        start = self._prefix + start_after
-        for page in self._pages(self._prefix + prefix, self.page_keys, start):
+        return self._list(prefix, start_after)
+
+    def list_whole(self, prefix: str = "") -> Iterator[ObjectInfo | Unreadable]:
+        """The same with metadata, headers and tags."""
+        return self._list(prefix, whole=True)
+
+    def _list(
+        self, prefix: str, start_after: str = "", *, whole: bool = False
+    ) -> Iterator[ObjectInfo | Unreadable]:
+        start, fields = self._prefix + start_after, LISTED_WHOLE if whole else LISTED
+        for page in self._pages(self._prefix + prefix, self.page_keys, start, fields):
             for blob in page:
                 key = blob.name[len(self._prefix) :]
                 if key == "":
@@ -77,7 +88,7 @@ class GcsStore:
                     continue
                 if key.startswith(CONTROL_PREFIX) or key_bytes(key) <= key_bytes(start_after):
                     continue
-                yield attributes.from_blob(key, blob, listed=True)
+                yield attributes.from_blob(key, blob, listed=not whole)
 
     def head(self, key: str) -> ObjectInfo:
         """Everything known of one object. Raises ObjectNotFound."""
@@ -230,7 +241,9 @@ class GcsStore:
         self._requests.send(self._remote.retrier, "objects.get", key, request)
         return blob
 
-    def _pages(self, prefix: str, size: int, start: str = "") -> Iterator[Sequence[Any]]:
+    def _pages(
+        self, prefix: str, size: int, start: str = "", fields: str = LISTED
+    ) -> Iterator[Sequence[Any]]:
         remote, token = self._remote, None
 
         def request() -> tuple[list[Any], str | None]:
@@ -241,7 +254,7 @@ class GcsStore:
                 start_offset=start if start > prefix else None,
                 page_size=size,
                 page_token=token,
-                fields=LISTED,
+                fields=fields,
                 timeout=TIMEOUTS_SECONDS,
                 retry=None,
             )

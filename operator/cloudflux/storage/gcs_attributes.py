@@ -24,6 +24,7 @@ _HEADERS = {
     "content-encoding": "contentEncoding",
     "content-language": "contentLanguage",
 }
+HEADER_FIELDS = tuple(_HEADERS.values())
 _BLOB_HEADERS = {
     "content-type": "content_type",
     "cache-control": "cache_control",

@@ -198,6 +198,15 @@ class Brisk(Protocol):
 
 
 @runtime_checkable
+class Telling(Protocol):
+    """A store whose listing can tell what objects carry, without a request for each."""
+
+    def list_whole(self, prefix: str = "") -> Iterator[ObjectInfo | Unreadable]:
+        """`list`, with metadata and headers, and tags where these could exceed any store's."""
+        ...
+
+
+@runtime_checkable
 class Ranged(Protocol):
     """A store whose objects can be read in pieces, several at a time."""
 

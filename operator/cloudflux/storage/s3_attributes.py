@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlencode
 
-from cloudflux.errors import ConfigurationError, NotSupported, StorageError
+from cloudflux.errors import NotSupported, StorageError
 from cloudflux.storage.digests import base64_to_hex
 from cloudflux.storage.interface import ObjectInfo
 from cloudflux.storage.keys import printable
@@ -103,7 +103,7 @@ def checksums_of(headers: Mapping[str, str]) -> dict[str, str]:
 def write_headers(
     info: ObjectInfo | None, storage_class: str | None, metadata: Mapping[str, str] | None
 ) -> dict[str, str]:
-    """Headers of a write that keep what `info` carries. Raises ConfigurationError."""
+    """Headers of a write that keep what `info` carries. Raises NotSupported."""
     headers: dict[str, str] = {}
     if storage_class:
         headers[CLASS] = storage_class
@@ -145,8 +145,11 @@ def _sendable(name: str, value: str) -> str:
             pass
         else:
             return name
-    raise ConfigurationError(
-        f"metadata {printable(name)}: S3 keeps names and values of plain characters only"
+    raise NotSupported(
+        f"metadata {printable(name)}: S3 keeps names and values of plain characters only; change "
+        "them at the source, nothing is dropped",
+        backend="s3",
+        operation="put",
     )
 
 
