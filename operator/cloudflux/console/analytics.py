@@ -10,7 +10,7 @@ from aiohttp import web
 from cloudflux.api.migrationjob import Phase
 from cloudflux.console import ages, answers, views
 from cloudflux.console.context import Console, console_of, scope_of
-from cloudflux.console.filters import FIELDS
+from cloudflux.console.filters import FIELDS, MAX_LENGTH, MAX_VALUES
 from cloudflux.console.history import store_directory
 from cloudflux.console.hub import RING_EVENTS, Entry
 from cloudflux.console.kit import (
@@ -255,7 +255,14 @@ async def _operator(console: Console) -> answers.Check:
     return answers.Check(name="operator", state="ok", message=message)
 
 
-_FILTER = tuple(Parameter(name, f"Filter by {name}; repeatable.") for name in FIELDS[:-1])
+_WANTED = {"type": "string", "maxLength": MAX_LENGTH}
+_FILTER = tuple(
+    Parameter(
+        name, f"Only with one of these: {name}; repeatable.",
+        {"type": "array", "items": _WANTED, "maxItems": MAX_VALUES},
+    )
+    for name in FIELDS[:-1]
+)  # fmt: skip
 ENDPOINTS = (
     Endpoint("GET", "/analytics/overview", "In short.", answers.OverviewAnswer, everything),
     Endpoint("GET", "/analytics/costs", "Costs in parts.", answers.Costs, costs),
@@ -271,7 +278,7 @@ ENDPOINTS = (
         "GET", "/events", "Events, the newest first.", Page[answers.EventAnswer], events,
         (
             *_FILTER,
-            Parameter("q", "Only with this text."),
+            Parameter("q", "Only with this text.", _WANTED),
             Parameter("after", "Replay: what came after this place, the oldest first."),
             *PAGED,
         ),

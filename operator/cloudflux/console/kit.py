@@ -33,13 +33,17 @@ class Page(Bare, Generic[T]):
     )
 
 
+TEXT = {"type": "string", "maxLength": 1024, "pattern": r"^[^\u0000-\u001f]*$"}
+"""Any text without control characters."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """One value of the query."""
 
     name: str
     description: str
-    schema: dict[str, Any] = field(default_factory=lambda: {"type": "string", "maxLength": 1024})
+    schema: dict[str, Any] = field(default_factory=lambda: dict(TEXT))
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,6 +185,17 @@ async def test_writes_are_off_and_bodies_are_bounded(filled):
     assert (await filled.post(f"{PREFIX}/datasets")).status == 405
 
 
+@pytest.mark.parametrize("path", ["/simulate", "/migrations/team-a/move-1/cancel"])
+async def test_forms_are_bounded_also_when_their_length_is_not_told(filled, path):
+    async def pieces():
+        for _ in range(70):
+            yield b"x" * 1000
+
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    for body in (b"csrf=" + b"x" * 70_000, pieces()):
+        assert (await filled.post(path, data=body, headers=form)).status == 413
+
+
 async def test_an_estimate_is_what_the_recommendations_say(filled):
     asked = {"namespace": "team-a", "dataSet": "telemetry", "target": "Cold"}
     found = await (await filled.post(f"{PREFIX}/migrations/estimate", json=asked)).json()
