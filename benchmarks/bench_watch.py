@@ -40,6 +40,7 @@ CHOICES: list[tuple[int | None, float]] = [
     (None, 5.0),  # kopf's own
     (None, 0.1),
     (1000, 0.1),
+    (100, 0.02),
     (100, 0.1),
     (100, 1.0),
     (20, 0.1),
