@@ -93,6 +93,16 @@ class KafkaSettings(BaseModel):
     group: str = Field(
         default="cloudflux-collector", description="Consumer group of the collectors."
     )
+    history_days: int = Field(
+        default=400,
+        ge=1,
+        description="How long collectors keep costs and savings out of the events topic.",
+    )
+    history_event_days: int = Field(
+        default=90,
+        ge=1,
+        description="How long collectors keep the events themselves; progress for a week.",
+    )
     create_topics: bool = Field(
         default=True, description="Create topics that are missing; false: say that they are."
     )

@@ -37,17 +37,17 @@ def maintain(store: Path, counts: DeltaTable, now: dt.datetime) -> None:
         f" OR (kind = 'seen' AND ingested < DATE '{seen_cutoff}')"
     )
     counts.optimize.compact()
-    _tidy(counts)
+    tidy(counts)
     if newest_version(store / PLACES_TABLE) is not None:  # without one, nobody loads this store
-        _tidy(open_table(store / PLACES_TABLE, PLACES))
+        tidy(open_table(store / PLACES_TABLE, PLACES))
     for path in _inventories(store):
         if newest_version(path) is None:
             continue  # its first listing is being written at this moment
         if _changed_at(path) < (now - dt.timedelta(days)).timestamp():
             shutil.rmtree(path)
         else:
-            _tidy(DeltaTable(str(path)))
-    (store / _MARKER).touch()
+            tidy(DeltaTable(str(path)))
+    mark_maintained(store)
 
 
 def _inventories(store: Path) -> list[Path]:
@@ -63,7 +63,13 @@ def _changed_at(table: Path) -> float:
     return newest
 
 
-def _tidy(table: DeltaTable) -> None:
+def mark_maintained(store: Path) -> None:
+    """Note that it was done; `is_due` tells when the next time is."""
+    (store / _MARKER).touch()
+
+
+def tidy(table: DeltaTable) -> None:
+    """Remove files that no version needs any more."""
     # full: also what a killed writer left without committing it
     table.vacuum(_VACUUM_HOURS, dry_run=False, enforce_retention_duration=False, full=True)
     table.create_checkpoint()

@@ -241,6 +241,30 @@ class CostAlert(EventData):
     savings_per_month: Money | None = Field(default=None, description="Savings possible.")
 
 
+class MeasuredClass(StatusModel):
+    """What lies in one storage class."""
+
+    tier: Tier | None = Field(
+        default=None, description="Tier that the policy gives the class, if any."
+    )
+    storage_class: Word = Field(description="Storage class, or the root of a file tier.")
+    objects: int = Field(ge=0, description="Objects.")
+    bytes: int = Field(ge=0, description="Bytes.")
+    monthly_cost: Money = Field(description="What they cost a month.")
+
+
+class CostMeasured(EventData):
+    """What the data set costs a month, class by class: costs over time are made of these."""
+
+    provider: Word | None = Field(default=None, description="s3, az, gs or file.")
+    currency: Currency | None = Field(default=None, description="Currency of the amounts.")
+    monthly_cost: Money = Field(description="Cost a month of all classes.")
+    savings_per_month: Money | None = Field(
+        default=None, description="What all recommendations would save a month."
+    )
+    tiers: list[MeasuredClass] = Field(description="The same by class; at most sixteen.")
+
+
 class DataSetSwitched(EventData):
     """Consumers must read the data elsewhere from now on."""
 

@@ -94,6 +94,22 @@ EXAMPLES: dict[EventType, dict[str, Any]] = {
         "dataSets": 14,
         "savingsPerMonth": "77.10",
     },
+    EventType.COST_MEASURED: {
+        **_OWNER,
+        "provider": "s3",
+        "currency": "USD",
+        "monthlyCost": "0.1104",
+        "savingsPerMonth": "0.0912",
+        "tiers": [
+            {
+                "tier": "Hot",
+                "storageClass": "STANDARD",
+                "objects": 12000,
+                "bytes": 4800000000,
+                "monthlyCost": "0.1104",
+            }
+        ],
+    },
     EventType.MIGRATION_PLANNED: {**_JOB, "planHash": "a41f0c9d2e", "durationSeconds": 240},
     EventType.MIGRATION_QUEUED: {**_JOB, "reason": "Queued", "queuePosition": 2},
     EventType.MIGRATION_RESTORING: {

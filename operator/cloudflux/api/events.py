@@ -20,6 +20,7 @@ class EventType(StrEnum):
     PREDICTION = "io.cloudflux.ml.prediction.v1"
     SAVINGS_FOUND = "io.cloudflux.cost.savings_found.v1"
     COST_ALERT = "io.cloudflux.cost.alert.v1"
+    COST_MEASURED = "io.cloudflux.cost.measured.v1"
     MIGRATION_PLANNED = "io.cloudflux.migration.planned.v1"
     MIGRATION_QUEUED = "io.cloudflux.migration.queued.v1"
     MIGRATION_RESTORING = "io.cloudflux.migration.restoring.v1"
@@ -62,6 +63,11 @@ EVENTS: dict[EventType, EventInfo] = {
     EventType.SAVINGS_FOUND: EventInfo("Other recommendations than before.", data.SavingsFound),
     EventType.COST_ALERT: EventInfo(
         "The cost of a policy's data sets crossed its limit.", data.CostAlert, severity="warning"
+    ),
+    EventType.COST_MEASURED: EventInfo(
+        "What a data set costs by class: when it changed, and at least once a day.",
+        data.CostMeasured,
+        droppable=True,
     ),
     EventType.MIGRATION_PLANNED: EventInfo("A job has a plan.", data.MigrationPlanned),
     EventType.MIGRATION_QUEUED: EventInfo("A job waits for its turn.", data.MigrationQueued),

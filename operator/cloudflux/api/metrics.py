@@ -336,6 +336,90 @@ _COLLECTOR = {
         MetricKind.GAUGE, "Messages not yet counted.", "messages", "topic", "partition"
     ),
 }
+_FLEET_NAMED = ("cluster", "namespace", "dataset")
+_FLEET_DATA = "of each data set that told of its costs in the last two days, up to the limit"
+_HEARD = "of each cluster that was heard of"
+
+
+def _fleet(kind: MetricKind, meaning: str, unit: str, *labels: str, when: str = "") -> MetricInfo:
+    return MetricInfo(kind, meaning, unit, labels, process="collector", when=when)
+
+
+_FLEET = {
+    "fleet_events_total": _fleet(
+        MetricKind.COUNTER, "Events kept in the history.", "events", "cluster", "type", when=_HEARD
+    ),
+    "fleet_events_duplicates_total": _fleet(
+        MetricKind.COUNTER, "Events told again and kept once.", "events"
+    ),
+    "fleet_events_lost_total": _fleet(
+        MetricKind.COUNTER, "Events deleted by the topic before they were read.", "events"
+    ),
+    "fleet_events_rejected_total": _fleet(
+        MetricKind.COUNTER, "Messages of the events topic that can't be kept.", "messages", "reason"
+    ),
+    "fleet_events_lag": _fleet(
+        MetricKind.GAUGE, "Events not yet kept.", "events", "topic", "partition"
+    ),
+    "fleet_last_event_timestamp_seconds": _fleet(
+        MetricKind.GAUGE,
+        "When the newest event of a cluster happened.",
+        "seconds since 1970",
+        "cluster",
+        when=_HEARD,
+    ),
+    "fleet_migrations_total": _fleet(
+        MetricKind.COUNTER,
+        "MigrationJobs of a cluster that ended since the collector runs.",
+        "jobs",
+        "cluster",
+        "result",
+        when=_HEARD,
+    ),
+    "fleet_migrations_in_progress": _fleet(
+        MetricKind.GAUGE,
+        "MigrationJobs of a cluster that began to move data and did not end.",
+        "jobs",
+        "cluster",
+        when=_HEARD,
+    ),
+    "fleet_dataset_objects": _fleet(
+        MetricKind.GAUGE, "Objects by tier.", "objects", *_FLEET_NAMED, "tier", when=_FLEET_DATA
+    ),
+    "fleet_dataset_bytes": _fleet(
+        MetricKind.GAUGE, "Bytes by tier.", "bytes", *_FLEET_NAMED, "tier", when=_FLEET_DATA
+    ),
+    "fleet_dataset_cost_per_month": _fleet(
+        MetricKind.GAUGE,
+        "What the data costs a month by tier.",
+        "currency per month",
+        *_FLEET_NAMED,
+        "tier",
+        "currency",
+        when=_FLEET_DATA,
+    ),
+    "fleet_dataset_savings_possible_per_month": _fleet(
+        MetricKind.GAUGE,
+        "What all recommendations would save a month.",
+        "currency per month",
+        *_FLEET_NAMED,
+        "currency",
+        when=_FLEET_DATA,
+    ),
+    "fleet_dataset_savings_realised_per_month": _fleet(
+        MetricKind.GAUGE,
+        "What all completed jobs that the history holds save a month, by their plans.",
+        "currency per month",
+        *_FLEET_NAMED,
+        "currency",
+        when=_FLEET_DATA,
+    ),
+    "fleet_datasets_unshown": _fleet(
+        MetricKind.GAUGE,
+        'Data sets beyond the limit, which are summed by cluster as dataset="other".',
+        "data sets",
+    ),
+}
 _CONSOLE = {
     "console_clients": MetricInfo(
         MetricKind.GAUGE, "Streams that are open; 50 is the most.", "streams", process="console"
@@ -356,7 +440,7 @@ _CONSOLE = {
 
 METRICS: dict[str, MetricInfo] = {
     PREFIX + name: info
-    for group in (_CONTROL, _MIGRATIONS, _DATA, _POLICIES, _EVENTS, _COLLECTOR, _CONSOLE)
+    for group in (_CONTROL, _MIGRATIONS, _DATA, _POLICIES, _EVENTS, _COLLECTOR, _FLEET, _CONSOLE)
     for name, info in group.items()
 }
 """Every metric by its name as Prometheus shows it."""

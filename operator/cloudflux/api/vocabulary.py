@@ -251,6 +251,7 @@ METRIC_LABELS: dict[str, str] = {
     "bound": "low (10th percentile) or high (90th).",
     "child": "Child process: mover, ingest or brain.",
     "class": "Class of a failure: a word of a bounded list.",
+    "cluster": "Cluster that an event came from; `other` stands for those beyond fifty.",
     "currency": "Currency of an amount, such as USD.",
     "dataset": "Name of a data set; `other` stands for those beyond the limit.",
     "kind": "Kind of the resource.",

@@ -1,4 +1,4 @@
-"""`cloudflux collector`: count access events out of Kafka into the access store."""
+"""`cloudflux collector`: count access events out of Kafka, and keep what operators tell."""
 
 import asyncio
 import signal
@@ -21,9 +21,15 @@ def collector(
         list[str] | None,
         typer.Option("--exclude-principal", help="Whose operations don't count; repeat."),
     ] = None,
+    history: Annotated[
+        bool, typer.Option(help="Keep the operators' events, for `cloudflux history` and metrics.")
+    ] = True,
     metrics_port: Annotated[int, typer.Option(help="Port of /metrics; 0: off.")] = 0,
 ) -> None:
-    """Count access events out of Kafka. Brokers and topics: CLOUDFLUX_KAFKA__… variables."""
+    """Count access events out of Kafka, and keep what operators tell.
+
+    Brokers and topics: CLOUDFLUX_KAFKA__… variables.
+    """
     set_up_logs(process="collector")
     settings = read_settings({"state_dir": state_dir} if state_dir else {})
     try:
@@ -34,6 +40,7 @@ def collector(
                 settings,
                 (*settings.excluded_principals, *(excluded_principals or ())),
                 metrics_port,
+                history=history,
             )
         )
     except CloudFluxError as error:
@@ -41,11 +48,14 @@ def collector(
         raise typer.Exit(2) from error
 
 
-async def _collect(settings: Settings, excluded: tuple[str, ...], metrics_port: int) -> None:
+async def _collect(
+    settings: Settings, excluded: tuple[str, ...], metrics_port: int, *, history: bool
+) -> None:
     # imported here: the other commands start without Kafka and Delta Lake
     from prometheus_client import CollectorRegistry, start_http_server
 
-    from cloudflux.collector.metrics import TotalsCollector
+    from cloudflux.collector.historian import Historian
+    from cloudflux.collector.metrics import FleetCollector, TotalsCollector
     from cloudflux.collector.reader import Collector
 
     stop = asyncio.Event()
@@ -57,8 +67,14 @@ async def _collect(settings: Settings, excluded: tuple[str, ...], metrics_port: 
         excluded_principals=excluded,
         excluded_user_agents=settings.excluded_user_agents,
     )
+    historian = Historian(settings.kafka, settings.state_dir) if history else None
     if metrics_port:
         registry = CollectorRegistry()
         registry.register(TotalsCollector(counting.totals))
+        if historian is not None:
+            registry.register(
+                FleetCollector(historian.totals, historian.fleet, settings.metrics_data_sets)
+            )
         start_http_server(metrics_port, settings.probe_host, registry)
-    await counting.run(stop)
+    followers = [counting] if historian is None else [counting, historian]
+    await asyncio.gather(*(one.run(stop) for one in followers))

@@ -22,6 +22,7 @@ _COMMANDS = {
     "decrypt": "cloudflux.cli.decrypt:decrypt",
     "prices": "cloudflux.cli.prices:app",
     "collector": "cloudflux.cli.collector:collector",
+    "history": "cloudflux.cli.history:app",
     "console": "cloudflux.cli.console:console",
     "worker": "cloudflux.cli.worker:worker",
     "simulate": "cloudflux.cli.simulate:simulate",

@@ -1,6 +1,6 @@
-"""The collector: a consumer group of the access topic whose positions are in the access store.
+"""Following topics: a consumer group whose positions are kept with what was made of the messages.
 
-A commit to the store holds counts, the ids seen and the positions of all partitions it is about,
+A commit to a store holds rows, what was seen and the positions of all partitions it is about,
 so that each message is counted once, whenever a collector is killed or a partition goes to
 another one. Kafka's own offsets are not used. Messages that can't be counted go to the topic of
 dead letters before the commit that passes them.
@@ -11,10 +11,10 @@ import contextlib
 import datetime as dt
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
@@ -23,9 +23,9 @@ from aiokafka.errors import KafkaError
 from cloudflux.access.store import open_access_store
 from cloudflux.api.event_data import DeadLetter
 from cloudflux.api.tasks import OWN_USER_AGENT
-from cloudflux.collector.counting import Ledger, Pending, PositionMoved, application
+from cloudflux.collector.counting import Counted, Ledger, Pending, PositionMoved, application
 from cloudflux.collector.minio import parse_minio
-from cloudflux.collector.parse import Rejected, parse
+from cloudflux.collector.parse import Parsed, Rejected, parse
 from cloudflux.collector.topicid import topic_id
 from cloudflux.events.kafka import CONNECT_SECONDS, client_options, ensure_topics
 from cloudflux.events.outbox import SinkError
@@ -65,32 +65,54 @@ class _Part:
     pending: Pending
 
 
-class Collector:
-    """One member of the consumer group."""
+class Book(Protocol):
+    """Where positions are committed with what was made of the messages before them."""
+
+    def positions(self, applications: Sequence[str]) -> dict[str, int | None]:
+        """Read the committed positions anew."""
+        ...
+
+    def commit(self, parts: Mapping[str, Pending], now: dt.datetime) -> Counted:
+        """Commit several partitions at once. Raises PositionMoved."""
+        ...
+
+
+class Follower:
+    """One member of a consumer group."""
 
     def __init__(
         self,
         settings: KafkaSettings,
-        state_dir: Path,
+        book: Book,
         *,
-        excluded_principals: tuple[str, ...] = (),
-        excluded_user_agents: tuple[str, ...] = (),
+        topics: tuple[str, ...],
+        dead_letters: str,
+        group: str,
         commit_seconds: float = COMMIT_SECONDS,
         clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
     ) -> None:
         self._settings, self._clock = settings, clock
-        self._ledger = Ledger(open_access_store(state_dir), excluded_principals)
-        self._user_agents = (OWN_USER_AGENT, *excluded_user_agents)
+        self._book = book
+        self._dead_letters, self._group = dead_letters, group
         self._commit_seconds = commit_seconds
         self._parts: dict[TopicPartition, _Part] = {}
         self._lock = asyncio.Lock()
         """Held while partitions change hands and while something is committed."""
         self._committed_at = time.monotonic()
-        self._topics = (settings.access_topic, *settings.minio_topics)
+        self._topics = topics
         self._topic_ids: dict[str, str] = {}
         self._topic_seen_at = time.monotonic()
         self.totals = Totals()
         self._log = structlog.get_logger("cloudflux.collector")
+
+    def _parse(
+        self, name: str, partition: TopicPartition, messages: list[Any], now: dt.datetime
+    ) -> Parsed:
+        """Make rows of messages of one partition. Never raises for what they hold."""
+        raise NotImplementedError
+
+    def _held(self, names: Iterable[str]) -> None:
+        """Hear of all partitions that are ours now, by their names in the store."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Count until `stop`; a broker that goes away is waited for."""
@@ -101,20 +123,18 @@ class Collector:
                 said = ""
             except (SinkError, KafkaError, OSError, TimeoutError) as error:
                 if str(error) != said:
-                    self._log.warning("access events can't be read; tried again", error=str(error))
+                    self._log.warning("a topic can't be read; tried again", error=str(error))
                 said = str(error)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), RETRY_SECONDS)
 
     async def _session(self, stop: asyncio.Event) -> None:
         settings = self._settings
-        await ensure_topics(
-            settings, {name: {} for name in (*self._topics, settings.dead_letter_topic)}
-        )
+        await ensure_topics(settings, {name: {} for name in (*self._topics, self._dead_letters)})
         options = client_options(settings)
         consumer = AIOKafkaConsumer(
             **options,
-            group_id=settings.group,
+            group_id=self._group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=MAX_TOPIC_MESSAGE_BYTES,
@@ -177,12 +197,8 @@ class Collector:
         messages = [one for one in messages if one.offset >= pending.following]
         if not messages:
             return
-        values = [one.value for one in messages]
-        now = self._clock()
-        if partition.topic == self._settings.access_topic:
-            parsed = await asyncio.to_thread(parse, values, now)
-        else:
-            parsed = await asyncio.to_thread(parse_minio, values, now, self._user_agents)
+        name = self._parts[partition].name
+        parsed = await asyncio.to_thread(self._parse, name, partition, messages, self._clock())
         if parsed.rejected:
             await self._bury(partition, messages, parsed.rejected, letters)
         pending.tables.append(parsed.table)
@@ -197,7 +213,7 @@ class Collector:
         letters: Any,
     ) -> None:
         """Send dead letters; what is read again after a kill has the same key."""
-        topic = self._settings.dead_letter_topic
+        topic = self._dead_letters
         futures = []
         for one in rejected:
             offset = messages[one.row].offset
@@ -223,7 +239,7 @@ class Collector:
             self._committed_at = time.monotonic()
             if not parts:
                 return
-            counted = await asyncio.to_thread(self._ledger.commit, parts, self._clock())
+            counted = await asyncio.to_thread(self._book.commit, parts, self._clock())
             self.totals.commits += 1
             self.totals.reads += counted.reads
             self.totals.writes += counted.writes
@@ -238,6 +254,7 @@ class Collector:
             for partition in partitions:
                 self._parts.pop(partition, None)
                 self.totals.lag.pop((partition.topic, partition.partition), None)
+            self._held(part.name for part in self._parts.values())
 
     async def assigned(self, consumer: Any, partitions: list[TopicPartition]) -> None:
         """Take partitions over from the position that the store holds."""
@@ -247,7 +264,7 @@ class Collector:
             names = {
                 one: application(self._topic_ids[one.topic], one.partition) for one in partitions
             }
-            held = await asyncio.to_thread(self._ledger.positions, list(names.values()))
+            held = await asyncio.to_thread(self._book.positions, list(names.values()))
             begin = await consumer.beginning_offsets(partitions) if partitions else {}
             for partition, name in names.items():
                 position, first = held[name], begin[partition]
@@ -261,6 +278,7 @@ class Collector:
                 start = max(position or 0, first)
                 consumer.seek(partition, start)
                 self._parts[partition] = _Part(name, Pending(position or 0, start))
+            self._held(part.name for part in self._parts.values())
         self._log.info("partitions are ours", count=len(self._parts))
 
     def _measure_lag(self, consumer: Any) -> None:
@@ -272,8 +290,45 @@ class Collector:
                 )
 
 
+class Collector(Follower):
+    """Counts access events into the access store."""
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        state_dir: Path,
+        *,
+        excluded_principals: tuple[str, ...] = (),
+        excluded_user_agents: tuple[str, ...] = (),
+        commit_seconds: float = COMMIT_SECONDS,
+        clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+    ) -> None:
+        super().__init__(
+            settings,
+            Ledger(open_access_store(state_dir), excluded_principals),
+            topics=(settings.access_topic, *settings.minio_topics),
+            dead_letters=settings.dead_letter_topic,
+            group=settings.group,
+            commit_seconds=commit_seconds,
+            clock=clock,
+        )
+        self._user_agents = (OWN_USER_AGENT, *excluded_user_agents)
+
+    def _parse(
+        self,
+        name: str,  # noqa: ARG002
+        partition: TopicPartition,
+        messages: list[Any],
+        now: dt.datetime,
+    ) -> Parsed:
+        values = [one.value for one in messages]
+        if partition.topic == self._settings.access_topic:
+            return parse(values, now)
+        return parse_minio(values, now, self._user_agents)
+
+
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
-    def __init__(self, collector: Collector, consumer: Any) -> None:
+    def __init__(self, collector: Follower, consumer: Any) -> None:
         self._collector, self._consumer = collector, consumer
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:

@@ -336,6 +336,18 @@ def _decided(seen: Seen, owner: Mapping[str, Any]) -> Iterator[tuple[EventType, 
         confidence = status.confidence_percent
         prediction = told.Prediction(**owner, **forecast, confidence_percent=confidence)
         yield EventType.PREDICTION, prediction, sorted(forecast.items())
+    if status.monthly_cost is not None:
+        classes = [told.MeasuredClass(**one.model_dump()) for one in status.tiers]
+        cost = told.CostMeasured(
+            **owner,
+            provider=provider_of(status.location.uri) if status.location else None,
+            currency=status.currency,
+            monthly_cost=status.monthly_cost,
+            savings_per_month=status.savings_per_month,
+            tiers=classes,
+        )
+        # once a day also without a change: who listens can tell a data set that is gone
+        yield EventType.COST_MEASURED, cost, (status.evaluated_at.date(), cost.model_dump_json())
     if status.recommendations:
         found = [
             told.FoundSaving(**item.model_dump(exclude={"tier"}), tier=Tier(item.tier))

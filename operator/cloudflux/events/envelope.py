@@ -12,7 +12,11 @@ from cloudflux.api.events import EVENTS, EventType, schema_uri
 
 SPEC_VERSION = "1.0"
 CONTENT_TYPE = "application/json"
-Headers = Sequence[tuple[str, bytes]]
+Headers = Sequence[tuple[str, bytes | None]]
+
+
+class NoCloudEvent(ValueError):
+    """A message whose headers are not those of a CloudEvent in the binary mode."""
 
 
 class Event(NamedTuple):
@@ -125,15 +129,22 @@ def to_json(event: Event) -> dict[str, Any]:
 
 
 def from_message(key: bytes | None, value: bytes | None, given: Headers) -> dict[str, Any]:
-    """Read a message of the binary mode into the JSON format. Raises ValueError."""
-    known: Mapping[str, str] = {name.lower(): text.decode() for name, text in given}
+    """Read a message of the binary mode into the JSON format.
+
+    Raises NoCloudEvent, and another ValueError when its value is no JSON.
+    """
+    try:
+        known: Mapping[str, str] = {name.lower(): (text or b"").decode() for name, text in given}
+        partition_key = (key or b"").decode()
+    except UnicodeDecodeError as error:
+        raise NoCloudEvent("no CloudEvent: a header or the key is not UTF-8") from error
     missing = {"ce_id", "ce_type", "ce_source", "ce_specversion"} - known.keys()
     if missing:
-        raise ValueError(f"no CloudEvent: the headers {', '.join(sorted(missing))} are missing")
+        raise NoCloudEvent(f"no CloudEvent: the headers {', '.join(sorted(missing))} are missing")
     event: dict[str, Any] = {
         name.removeprefix("ce_"): text for name, text in known.items() if name.startswith("ce_")
     }
     event["datacontenttype"] = known.get("content-type", CONTENT_TYPE)
-    event.setdefault("partitionkey", (key or b"").decode())
+    event.setdefault("partitionkey", partition_key)
     event["data"] = json.loads(value) if value else None
     return event

@@ -15,6 +15,7 @@ from cloudflux.api.dataset import (
     DataSetStatus,
     ForecastStatus,
     Recommendation,
+    TierUsage,
 )
 from cloudflux.api.events import EVENTS, EventType
 from cloudflux.api.migrationjob import (
@@ -256,6 +257,28 @@ def test_only_a_change_is_told_and_going_back_is_a_change(tmp_path):
     found = [e for e in box.events if e.type == EventType.PATTERN_DETECTED]
     assert [json.loads(e.data)["temperature"] for e in found] == ["Cold", "Hot", "Cold"]
     assert len({e.id for e in found}) == 3
+
+
+def test_costs_are_told_when_they_change_and_once_a_day(tmp_path):
+    def costs(seconds: int, amount: str) -> Thing:
+        usage = TierUsage(
+            tier="Cold", storage_class="GLACIER", objects=3, bytes=30, monthly_cost=amount
+        )
+        return data_set(tiers=[usage], monthly_cost=amount, evaluated_at=at(seconds))
+
+    box = Box()
+    made = publisher(tmp_path, box)
+    for seen in (
+        data_set(),  # not priced: nothing to tell
+        costs(60, "1"),
+        costs(120, "1"),
+        costs(180, "2"),
+        costs(86_400, "2"),
+    ):
+        made.saw(seen)
+    found = [json.loads(e.data) for e in box.events if e.type == EventType.COST_MEASURED]
+    assert [one["monthlyCost"] for one in found] == ["1", "2", "2"]
+    assert found[0]["tiers"][0]["storageClass"] == "GLACIER"
 
 
 def test_deleted_objects_are_forgotten_and_the_file_stays_small(tmp_path):

@@ -11,7 +11,8 @@ from tests.unit.metrics.worlds import AT, World, condition
 from cloudflux.api.metrics import METRICS, MetricKind
 from cloudflux.api.tasks import ScanResult
 from cloudflux.api.vocabulary import METRIC_LABELS
-from cloudflux.collector.metrics import TotalsCollector
+from cloudflux.collector.fleet import Fleet
+from cloudflux.collector.metrics import FleetCollector, TotalsCollector
 from cloudflux.collector.reader import Totals
 from cloudflux.console.metrics import ConsoleCollector
 from cloudflux.events.families import family
@@ -41,6 +42,7 @@ def served() -> set[str]:
         RuntimeCollector(World().runtime),
         OutboxCollector(outbox),
         TotalsCollector(Totals()),
+        FleetCollector(Totals(), Fleet(), 10),
         ConsoleCollector(shown),
     )
     return {
