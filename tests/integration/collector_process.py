@@ -11,8 +11,8 @@ from cloudflux.settings import KafkaSettings
 
 async def main(state_dir: Path, brokers: str, topic: str, what: str = "") -> None:
     settings = KafkaSettings(
-        brokers=brokers, access_topic=topic, events_topic=topic, dead_letter_topic=f"{topic}.dead", partitions=4,
-        group=topic,
+        brokers=brokers, access_topic=topic, events_topic=topic,
+        dead_letter_topic=f"{topic}.dead", partitions=4, group=topic,
     )  # fmt: skip
     kind = Historian if what == "history" else Collector
     await kind(settings, state_dir, commit_seconds=0.5).run(asyncio.Event())
