@@ -19,6 +19,7 @@ from cloudflux.events.recorder import Recorder
 from cloudflux.events.transitions import EventLog
 from cloudflux.handlers import dispatch, outbox, startup
 from cloudflux.handlers.cache import Cache
+from cloudflux.handlers.event_feed import FeedServer
 from cloudflux.handlers.kube import Kube, KubeError
 from cloudflux.handlers.lease import Lease
 from cloudflux.handlers.metrics import RuntimeCollector
@@ -117,9 +118,10 @@ async def _lead(
     )
     tasks.attach(pool)
     recorder = Recorder(kube)
-    publisher = Publisher(
-        settings.state_dir, EventLog(settings.state_dir), cluster=settings.cluster
-    )
+    event_log = EventLog(settings.state_dir)
+    if probe.events is not None:
+        probe.events.feed = event_log.open_feed()
+    publisher = Publisher(settings.state_dir, event_log, cluster=settings.cluster)
     outbox = _outbox(settings, publisher)
     runtime = Runtime(
         settings=settings,
@@ -201,7 +203,8 @@ async def _background(*work: Any) -> AsyncIterator[list[asyncio.Task[None]]]:
 @contextlib.asynccontextmanager
 async def _serving(settings: Settings) -> AsyncIterator[ProbeServer]:
     """Answer probes from the first moment, also while waiting; not at all for port 0."""
-    server = ProbeServer(host=settings.probe_host, port=settings.probe_port)
+    events = FeedServer(settings.events_token_file) if settings.events_token_file else None
+    server = ProbeServer(host=settings.probe_host, port=settings.probe_port, events=events)
     ProcessCollector(registry=server.registry)
     if settings.probe_port:
         await server.start()

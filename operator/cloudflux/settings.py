@@ -157,6 +157,13 @@ class ConsoleSettings(BaseModel):
         default=(),
         description="Names by which browsers may reach the console; loopback names always may.",
     )
+    events_url: str = Field(
+        default="",
+        description=(
+            "The operator's event log, such as http://cloudflux-metrics:8080/events, read with "
+            "the token of CLOUDFLUX_EVENTS_TOKEN_FILE; empty: Kafka, or the kinds' statuses."
+        ),
+    )
     writes: bool = Field(
         default=False,
         description="Allow approving, suspending, cancelling and creating, as the user himself.",
@@ -300,6 +307,13 @@ class Settings(BaseSettings):
         default="127.0.0.1", description="Address of the probe and metrics server."
     )
     probe_port: int = Field(default=0, description="Port of it; 0: off.")
+    events_token_file: Path | None = Field(
+        default=None,
+        description=(
+            "File with the token (16 characters or more) that opens the operator's event log over "
+            "HTTP, /events on the probe's port, to a console; absent: it is not served."
+        ),
+    )
     metrics_data_sets: int = Field(
         default=200,
         ge=0,

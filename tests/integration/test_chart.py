@@ -1,5 +1,6 @@
 """The chart: rendered by helm, checked by a real API server, refused where it should be."""
 
+import base64
 import json
 import subprocess
 from pathlib import Path
@@ -25,6 +26,7 @@ VALUES: dict[str, list[str]] = {
         *("--set", "networkPolicy.enabled=true", "--set", "state.persistence.enabled=true"),
         *("--set", "credentials.namespaces={team-a,team-b}"),
         *("--set", "console.enabled=true", "--set", "console.allowedHosts={console.example}"),
+        *("--set", "console.operatorLog.enabled=true"),
         *("--set", "workers.enabled=true", "--set", "workers.namespaces={team-a,team-b}"),
         *("--set-json", 'workers.pod={"nodeSelector":{"disk":"fast"}}'),
         *("--set-json", 'operator.fileRoots={"*":["/data"]}'),
@@ -223,6 +225,36 @@ def test_uninstalling_leaves_crds_and_state() -> None:
     }
     assert kept == {"CustomResourceDefinition", "PersistentVolumeClaim"}
     assert not [i for i in items if i["metadata"].get("finalizers")]
+
+
+def test_the_consoles_token_is_in_both_pods_and_asks_for_the_service() -> None:
+    on = ("--set", "console.enabled=true", "--set", "console.operatorLog.enabled=true")
+    items = rendered(
+        *on, "--set", "networkPolicy.enabled=true",
+        "--set-json", 'networkPolicy.metricsFrom=[{"podSelector":{"matchLabels":{"a":"b"}}}]',
+    )  # fmt: skip
+    secret = of_kind(items, "Secret", "-events-token")
+    assert len(base64.b64decode(secret["data"]["token"])) >= 32
+    for ending in ("-operator", "-console"):
+        pod = of_kind(items, "Deployment", ending)["spec"]["template"]["spec"]
+        environment = {one["name"]: one.get("value") for one in pod["containers"][0]["env"]}
+        path = Path(environment["CLOUDFLUX_EVENTS_TOKEN_FILE"])
+        [volume] = [v for v in pod["volumes"] if v["name"] == "events-token"]
+        assert volume["secret"]["secretName"] == secret["metadata"]["name"]
+        mounts = {m["name"]: m["mountPath"] for m in pod["containers"][0]["volumeMounts"]}
+        assert mounts["events-token"] == str(path.parent)
+    service = of_kind(items, "Service", "-metrics")["metadata"]
+    assert f"//{service['name']}.{service['namespace']}:8080/events" in (
+        environment["CLOUDFLUX_CONSOLE__EVENTS_URL"]
+    )
+    policy = of_kind(items, "NetworkPolicy", "-operator")
+    peers = policy["spec"]["ingress"][0]["from"]
+    console = of_kind(items, "Deployment", "-console")["spec"]["selector"]
+    assert {"podSelector": console} in peers
+    own = rendered(*on, "--set", "console.operatorLog.existingSecret=mine")
+    assert not [i for i in own if i["kind"] == "Secret"]
+    with pytest.raises(subprocess.CalledProcessError):
+        rendered(*on, "--set", "metrics.service=false")
 
 
 def test_the_console_is_off_reads_only_and_asks_who_comes() -> None:

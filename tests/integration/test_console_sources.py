@@ -2,22 +2,28 @@
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from tests.integration.kafka_rig import need_kafka, settings, until
+from tests.integration.operator_rig import fill, operating
 from tests.unit.events.samples import event
 
 from cloudflux.api.dataset import DataSetStatus
 from cloudflux.console.cluster import Cluster
 from cloudflux.console.hub import Hub
 from cloudflux.console.kafka import KafkaEvents
+from cloudflux.console.operator_log import OperatorEvents
+from cloudflux.console.sources import EventSource
 from cloudflux.console.world import KubernetesEvents, World
 from cloudflux.events.kafka import KafkaSink
 from cloudflux.settings import Settings
 from cloudflux_dev.cluster import ControlPlane
 from cloudflux_dev.kafka_server import KafkaServer, running_kafka
 from cloudflux_dev.kubeapi import CLOUDFLUX, KubeApi
+from cloudflux_dev.s3servers import free_port
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +34,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
 
 
 @contextlib.asynccontextmanager
-async def following(source: KafkaEvents | KubernetesEvents) -> AsyncIterator[None]:
+async def following(source: EventSource) -> AsyncIterator[None]:
     task = asyncio.create_task(source.run())
     try:
         yield
@@ -78,6 +84,39 @@ async def test_a_topic_that_is_not_there_yet_is_said_and_waited_for(kafka):
         await sink.send([event(1)])
         await until(lambda: hub.last == 1)
         await sink.close()
+
+
+@pytest.mark.cluster
+@pytest.mark.slow
+async def test_the_operators_log_is_followed_over_its_death(
+    control_plane: ControlPlane, tmp_path: Path
+) -> None:
+    token_file = tmp_path / "token"
+    token_file.write_text("a-token-of-more-than-sixteen")
+    port = free_port()
+    set_up = {"probe_port": port, "events_token_file": token_file}
+    with operating(control_plane, "feed", tmp_path, **set_up) as world:
+        for name in ("first", "second"):
+            fill(tmp_path / name, 2)
+        hub = Hub()
+        source = OperatorEvents(f"http://127.0.0.1:{port}/events", token_file, hub)
+        async with following(source):
+            world.data_set("first", f"file://{tmp_path / 'first'}")
+            await until(lambda: any("/first" in source_of(hub, n) for n in range(hub.last)), 60)
+            before = ids(hub)
+            world.operator.stop(signal.SIGKILL)
+            await until(lambda: not source.state.connected, 60)
+            world.operator.start()
+            world.data_set("second", f"file://{tmp_path / 'second'}")
+            await until(lambda: any("/second" in source_of(hub, n) for n in range(hub.last)), 60)
+        assert ids(hub)[: len(before)] == before
+        assert len(set(ids(hub))) == len(ids(hub))
+        assert not [entry for entry in hub.after(0) if entry.gap]
+
+
+def source_of(hub: Hub, number: int) -> str:
+    [entry] = hub.after(number)[:1]
+    return str(entry.shown.event["source"]) if entry.shown else ""
 
 
 @pytest.mark.cluster

@@ -99,3 +99,8 @@ app.kubernetes.io/part-of: cloudflux
   resources: [datasets, tieringpolicies, migrationjobs]
   verbs: [get, list, watch]
 {{- end -}}
+
+{{- /* what opens the operator's event log to the console */ -}}
+{{- define "cloudflux.eventsSecret" -}}
+{{- default (printf "%s-events-token" (include "cloudflux.fullname" .)) .Values.console.operatorLog.existingSecret -}}
+{{- end -}}

@@ -9,7 +9,7 @@ class SourceState:
     """What a source says of itself, in words."""
 
     kind: str
-    """Kafka or Kubernetes."""
+    """Kafka, Operator or Kubernetes."""
     connected: bool = False
     message: str = "connecting"
 

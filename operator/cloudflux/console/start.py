@@ -12,6 +12,7 @@ from aiohttp import web
 from cloudflux.console.cluster import Cluster
 from cloudflux.console.context import Console
 from cloudflux.console.hub import Hub
+from cloudflux.console.operator_log import OperatorEvents
 from cloudflux.console.server import application
 from cloudflux.console.sources import EventSource
 from cloudflux.console.trend import Trend
@@ -25,12 +26,24 @@ CLOSING_SECONDS = 2.0
 
 
 def check(settings: Settings) -> None:
-    """Refuse what would show a cluster to a whole network. Raises ConfigurationError."""
+    """Refuse what can't be meant, and what would show a cluster to a whole network.
+
+    Raises ConfigurationError.
+    """
     own = settings.console
     if own.auth is ConsoleAuth.NONE and not is_loopback(own.host):
         raise ConfigurationError(
             f"listening on {own.host} without asking who comes would show this cluster to "
             "everybody who reaches it: use --auth Token, or listen on 127.0.0.1"
+        )
+    if own.events_url and not own.events_url.startswith(("http://", "https://")):
+        raise ConfigurationError(
+            f"CLOUDFLUX_CONSOLE__EVENTS_URL is {own.events_url}: give it as http://HOST:PORT/events"
+        )
+    if own.events_url and settings.events_token_file is None:
+        raise ConfigurationError(
+            "the operator's event log is read with a token: set CLOUDFLUX_EVENTS_TOKEN_FILE to the "
+            "same file for both"
         )
 
 
@@ -85,7 +98,8 @@ async def running(settings: Settings) -> AsyncIterator[str]:
 async def _cluster(settings: Settings) -> Cluster | None:
     """Connect to the cluster that is named; None where none is needed and none is named."""
     named = settings.kubeconfig is not None or os.environ.get("KUBERNETES_SERVICE_HOST")
-    only_events = settings.kafka.enabled and settings.console.auth is ConsoleAuth.NONE
+    has_events = settings.kafka.enabled or settings.console.events_url
+    only_events = has_events and settings.console.auth is ConsoleAuth.NONE
     if not named and only_events:
         return None
     return await Cluster.connect(settings)
@@ -95,7 +109,11 @@ def _console(settings: Settings, cluster: Cluster | None) -> Console:
     hub = Hub()
     world = None if cluster is None else World(cluster, settings.namespaces)
     source: EventSource
-    if settings.kafka.enabled:
+    own = settings.console
+    if own.events_url:
+        assert settings.events_token_file is not None  # noqa: S101 - checked at the start
+        source = OperatorEvents(own.events_url, settings.events_token_file, hub)
+    elif settings.kafka.enabled:
         # imported here: a console without Kafka starts without its client
         from cloudflux.console.kafka import KafkaEvents
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import structlog
 
+from cloudflux.events.feed import HELD_EVENTS, EventFeed
+
 LOG_FILE = "events.jsonl"
 MAX_BYTES = 16 * 1024 * 1024
 
@@ -22,11 +24,16 @@ class EventLog:
         self._max_bytes = max_bytes
         self.dropped = 0
         """Events that could not be written."""
+        self.feed: EventFeed | None = None
+        """Who reads over HTTP is told, too."""
         self._log = structlog.get_logger("cloudflux.events")
 
     def append(self, event: dict[str, Any]) -> None:
         """Append one event."""
-        line = json.dumps(event, separators=(",", ":")).encode() + b"\n"
+        content = json.dumps(event, separators=(",", ":")).encode()
+        if self.feed is not None:
+            self.feed.put(content)
+        line = content + b"\n"
         try:
             self._rotate_before(len(line))
             # one write to a file opened for appending: lines of two processes never mix
@@ -42,16 +49,16 @@ class EventLog:
 
     def read(self) -> list[dict[str, Any]]:
         """Return all events still held, oldest first; a torn last line is left out."""
-        events = []
-        for path in (self._old, self._path):
-            if not path.exists():
-                continue
-            for line in path.read_bytes().splitlines():
-                try:
-                    events.append(json.loads(line))
-                except ValueError:
-                    continue
-        return events
+        return [json.loads(line) for line in filter(_is_whole, self._lines())]
+
+    def _lines(self) -> list[bytes]:
+        files = [path for path in (self._old, self._path) if path.exists()]
+        return [line for path in files for line in path.read_bytes().splitlines()]
+
+    def open_feed(self) -> EventFeed:
+        """Begin to tell who reads over HTTP, from the newest that are still held on."""
+        self.feed = EventFeed(filter(_is_whole, self._lines()[-HELD_EVENTS:]))
+        return self.feed
 
     @property
     def _old(self) -> Path:
@@ -64,3 +71,11 @@ class EventLog:
             return
         if size_bytes and size_bytes + line_bytes > self._max_bytes // 2:
             self._path.replace(self._old)
+
+
+def _is_whole(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True

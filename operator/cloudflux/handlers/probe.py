@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from cloudflux.children.supervisor import ChildPool
 from cloudflux.events.families import family
+from cloudflux.handlers.event_feed import FeedServer
 from cloudflux.handlers.kube import LEASES, Kube, KubeError
 from cloudflux.handlers.lease import Lease
 from cloudflux.handlers.queue import WorkQueue
@@ -160,11 +161,14 @@ class VitalsCollector(Collector):
 class ProbeServer:
     """Serves /healthz, /readyz and /metrics from the first moment; `registry` takes metrics.
 
+    With `events`, /events too.
+
     Until `lead`, the process waits: it is healthy, but not ready, and `waiting_for` says why.
     """
 
-    def __init__(self, *, host: str, port: int) -> None:
+    def __init__(self, *, host: str, port: int, events: FeedServer | None = None) -> None:
         self.registry = CollectorRegistry()
+        self.events = events
         self.waiting_for: Callable[[], str] = lambda: "the Kubernetes API"
         self._host, self._port = host, port
         self._vitals: Vitals | None = None
@@ -185,6 +189,8 @@ class ProbeServer:
                 web.get("/metrics", self._metrics),
             ]
         )
+        if self.events is not None:
+            app.router.add_get("/events", self.events.events)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self._port)
