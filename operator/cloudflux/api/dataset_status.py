@@ -19,6 +19,7 @@ from cloudflux.api.common import (
     Uri,
 )
 from cloudflux.api.display import display_amount, display_bytes
+from cloudflux.api.results import ReplayStatus
 
 
 class Temperature(StrEnum):
@@ -178,7 +179,9 @@ class DataSetStatus(PricedStatus):
         default_factory=list,
         max_length=16,
         json_schema_extra=CONDITIONS_BY_TYPE,
-        description="Conditions: Ready and AccessHistoryFresh.",
+        description=(
+            "Conditions: Ready and AccessHistoryFresh; ModelUsable under the strategy Predictive."
+        ),
     )
     location: ActiveLocation | None = Field(
         default=None,
@@ -212,6 +215,10 @@ class DataSetStatus(PricedStatus):
     forecast: ForecastStatus | None = Field(default=None, description="Reads that are expected.")
     recommendations: list[Recommendation] = Field(
         default_factory=list, max_length=10, description="Moves that would pay, the best first."
+    )
+    replay: ReplayStatus | None = Field(
+        default=None,
+        description="What the recent past would have cost by the policy's strategy and others.",
     )
     why_not: Text | None = Field(default=None, description="Why nothing is recommended.")
     evaluated_at: dt.datetime | None = Field(default=None, description="When this was decided.")

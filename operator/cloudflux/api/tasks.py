@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from cloudflux.api.common import EncryptionType, Tier
 from cloudflux.api.dataset import AccessSourceType, InventorySource, Writers
 from cloudflux.api.migrationjob import RestoreTier, VerifyMethod
-from cloudflux.api.tieringpolicy import TieringPolicySpec
+from cloudflux.api.tieringpolicy import Strategy, TieringPolicySpec
 
 
 class Task(BaseModel):
@@ -179,6 +179,13 @@ class RecommendationTask(Task):
     list_path: str
 
 
+class ModelTask(Task):
+    """Whether a model decided, and why or why not."""
+
+    used: bool
+    why: str
+
+
 class EvaluateResult(Task):
     """The decision."""
 
@@ -198,6 +205,48 @@ class EvaluateResult(Task):
     why_not: str | None = None
     warnings: tuple[str, ...] = ()
     """What to know of the prices: assumed region, changed by an overlay."""
+    model: ModelTask | None = None
+    """Of the strategy Predictive; None with another one."""
+    study_due: str | None = None
+    """Why brain.study should be asked for now; None: it need not."""
+
+
+class StudyRequest(Task):
+    """brain.study: replay a data set's past, learn from it, choose what decides from now on."""
+
+    data_set_uid: str
+    uri: str
+    endpoint: str | None = None
+    region: str | None = None
+    policy: TieringPolicySpec | None = None
+    price_overlay: dict[str, object] | None = None
+    now: dt.datetime
+
+
+class ReplayTask(Task):
+    """What a window of the past would have cost; amounts are decimal strings."""
+
+    first_day: dt.date
+    last_day: dt.date
+    objects: int
+    of_objects: int
+    """In the data set; of a large one a part is replayed."""
+    strategy: Strategy
+    cost: str
+    """Under `strategy`, which decides from now on."""
+    always_hot: str
+    automatic: str | None
+    optimum: str
+    currency: str
+    made_at: dt.datetime
+
+
+class StudyResult(Task):
+    """What a study found; the model and the rule are kept beside the access store."""
+
+    why: str
+    decided_by: Strategy | None = None
+    replay: ReplayTask | None = None
 
 
 class RestoreTerms(Task):

@@ -17,6 +17,9 @@ from cloudflux.api.common import (
 )
 from cloudflux.api.display import display_amount
 from cloudflux.api.migrationjob import SourceRetention, VerifyMethod
+from cloudflux.api.strategy import Strategy
+
+__all__ = ["Strategy"]
 
 Label = Annotated[str, StringConstraints(max_length=63)]
 
@@ -28,13 +31,6 @@ class PolicyMode(StrEnum):
     RECOMMEND = "Recommend"
     APPROVE = "Approve"
     AUTO = "Auto"
-
-
-class Strategy(StrEnum):
-    """How a tier is chosen."""
-
-    RULES = "Rules"
-    COST_OPTIMAL = "CostOptimal"
 
 
 class Selector(Model):
@@ -213,7 +209,10 @@ class TieringPolicySpec(Model):
         default=Strategy.COST_OPTIMAL,
         description=(
             "How a tier is chosen. Rules: by the thresholds in rules. CostOptimal: the "
-            "cheapest tier for the reads that are expected, all fees included."
+            "cheapest tier for the reads that an object's own past lets expect, all fees "
+            "included. Predictive: by a model that is learnt from all objects of a data set, "
+            "where replaying the data set's past shows that it costs no more than CostOptimal, "
+            "which decides until then."
         ),
     )
     rules: Rules = Field(

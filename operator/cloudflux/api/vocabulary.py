@@ -23,6 +23,7 @@ class ConditionType(StrEnum):
     STALLED = "Stalled"
     EVENTS_DELIVERED = "EventsDelivered"
     COST_WITHIN_LIMIT = "CostWithinLimit"
+    MODEL_USABLE = "ModelUsable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,11 @@ CONDITIONS: dict[ConditionType, ConditionInfo] = {
         "The policy's data sets cost no more a month than spec.alerts.monthlyCostAbove.",
         ("TieringPolicy",),
     ),
+    ConditionType.MODEL_USABLE: ConditionInfo(
+        "The model of the strategy Predictive decides. False: the floors, which CostOptimal "
+        "decides by, do; the message says why. Absent: the policy has another strategy.",
+        ("DataSet",),
+    ),
 }
 """Every condition. The docs page is made from it."""
 
@@ -114,7 +120,13 @@ REASONS: dict[str, ReasonInfo] = {
     "TemperatureUnknown": ReasonInfo("Without a fresh signal nothing moves colder."),
     "PriceUnknown": ReasonInfo("A price is missing; add it to the price overlay.", True),
     "DecisionWarning": ReasonInfo("A decision stands on something assumed; see the message.", True),
+    "ModelDecides": ReasonInfo("The model decides: replay shows that it costs no more."),
     "ModelFallback": ReasonInfo("The forecast model could not be used; the fall-back was."),
+    "StudyFailed": ReasonInfo(
+        "Replaying and learning from the past failed; it is tried again, and decisions go on "
+        "without.",
+        True,
+    ),
     "PolicyConflict": ReasonInfo("Two policies select the data set; neither acts.", True),
     "PolicyMatched": ReasonInfo("The policy selects data sets and has evaluated them."),
     "NoDataSets": ReasonInfo("The policy selects no data set."),

@@ -13,6 +13,7 @@ from cloudflux.brain.demand import Demand
 from cloudflux.brain.inputs import DataSet
 from cloudflux.brain.options import Options
 from cloudflux.brain.policy import TIER_RANK, Candidate, Evidence, blocked, candidate, is_colder
+from cloudflux.brain.predicted import Predicted
 from cloudflux.brain.prices import PriceTable
 
 Array = npt.NDArray[np.float64]
@@ -42,6 +43,8 @@ class Scene:
     demand: Demand
     classes: Classes
     options: Options
+    predicted: Predicted | None = None
+    """What the strategy Predictive wants; None where another strategy or the floors decide."""
 
 
 def choose(view: Scene) -> Choice:
@@ -93,9 +96,18 @@ def _wanted(view: Scene, source: Candidate, position: int, rows: npt.NDArray[np.
     if view.policy.strategy is Strategy.RULES:
         return np.asarray(possible & (label == rank) & (TIER_RANK[source.tier] != rank))
     gains = view.options.total[position, rows] < view.options.stay[rows]
+    if view.predicted is not None:
+        wanted = view.predicted.wants(option.name, rows)
+        silent = view.predicted.silent(rows)
+        return np.asarray(possible & (wanted | (silent & gains & _warm_enough(option, label))))
+    return np.asarray(possible & gains & _warm_enough(option, label))
+
+
+def _warm_enough(option: Candidate, label: npt.NDArray[np.int8]) -> Mask:
+    """Leave out what is too warm for a class from which price alone keeps nothing away."""
     if option.archived or not option.price_keeps_warm:
-        gains &= label >= rank
-    return np.asarray(possible & gains)
+        return np.asarray(label >= TIER_RANK[option.tier])
+    return np.ones(len(label), dtype=np.bool_)
 
 
 def _confidence(view: Scene, option: Candidate, position: int, rows: npt.NDArray[np.intp]) -> Array:

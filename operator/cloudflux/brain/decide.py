@@ -26,6 +26,7 @@ from cloudflux.brain.policy import (
     prune,
     with_policy_roots,
 )
+from cloudflux.brain.predicted import PREDICTED_DAYS, Predicted
 from cloudflux.brain.prices import DAYS_PER_MONTH, PriceTable, load_table, provider_of
 from cloudflux.brain.recommend import Recommended, recommend
 
@@ -67,11 +68,13 @@ def decide(
     policy: TieringPolicySpec | None = None,
     forecast: Forecast | None = None,
     overlay: Mapping[str, Any] | None = None,
+    predicted: Predicted | None = None,
 ) -> Decision:
     """Decide about one data set. Pure; raises PriceUnknown and ConfigurationError.
 
     Without a policy the provider's usual classes are considered. Without a fresh signal the
-    temperature is Unknown and nothing moves colder.
+    temperature is Unknown and nothing moves colder. `predicted` is what the strategy Predictive
+    wants; without it that strategy decides by the floors, as CostOptimal does.
     """
     provider = provider_of(data_set.uri, data_set.endpoint)
     given = policy is not None
@@ -89,10 +92,11 @@ def decide(
     found: tuple[Recommended, ...] = ()
     why_not: str | None = words.no_tiers(provider)
     if policy and options and len(data_set.objects):
-        priced = price_options(
-            table, options, data_set.objects, wanted, forecast.by_object if forecast else None
-        )
-        scene = Scene(table, policy, options, data_set, wanted, classes, priced)
+        ahead, days = forecast.by_object if forecast else None, _FORECAST_DAYS
+        if predicted is not None:
+            ahead, days = predicted.reads_60d, PREDICTED_DAYS
+        priced = price_options(table, options, data_set.objects, wanted, ahead, days)
+        scene = Scene(table, policy, options, data_set, wanted, classes, priced, predicted)
         choice = choose(scene)
         found = recommend(scene, choice)
         why_not = None if found else words.why_not(data_set, policy, choice.held_back)

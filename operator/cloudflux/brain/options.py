@@ -18,7 +18,6 @@ Array = npt.NDArray[np.float64]
 MOST_CERTAIN_PERCENT = 99.0
 """A distribution of twenty parts knows no more, and no history proves the future."""
 _ROWS_AT_A_TIME = 20_000
-_FORECAST_DAYS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +45,13 @@ def price_options(
     candidates: Sequence[Candidate],
     objects: Objects,
     demand: Demand,
-    forecast_7d: Array | None,
+    forecast: Array | None,
+    forecast_days: int = 7,
 ) -> Options:
-    """Price every object in every candidate class. Raises PriceUnknown."""
+    """Price every object in every candidate class. Raises PriceUnknown.
+
+    `forecast` are the reads of the first `forecast_days`, by object.
+    """
     shape = (len(candidates), len(objects))
     options = Options(
         stay=np.zeros(len(objects)),
@@ -61,9 +64,9 @@ def price_options(
     for name, of_class in cost.by_class(objects.storage_class).items():
         for start in range(0, len(of_class), _ROWS_AT_A_TIME):
             rows = of_class[start : start + _ROWS_AT_A_TIME]
-            ahead = None if forecast_7d is None else forecast_7d[rows]
+            ahead = None if forecast is None else forecast[rows]
             rates, chance = demand.rates(rows)
-            likely = _with_forecast(rates, ahead)
+            likely = _with_forecast(rates, ahead, forecast_days)
             options.reads_per_day[rows] = (likely * chance).sum(axis=0)
             _price_rows(table, candidates, name, rows, objects, demand, likely, chance, options)
     return options
@@ -98,9 +101,9 @@ def _price_rows(
         options.possible[position, rows] = True
 
 
-def _with_forecast(rates: Array, forecast_7d: Array | None) -> Array:
-    """Let the forecast speak for the first week of the horizon, the long-run rate for the rest."""
-    if forecast_7d is None:
+def _with_forecast(rates: Array, forecast: Array | None, days: int) -> Array:
+    """Let the forecast speak for the start of the horizon, the long-run rate for the rest."""
+    if forecast is None:
         return rates
-    week = np.minimum(forecast_7d, DAILY_CAP * _FORECAST_DAYS)
-    return (week + rates * (HORIZON_DAYS - _FORECAST_DAYS)) / HORIZON_DAYS
+    start = np.minimum(forecast, DAILY_CAP * days)
+    return (start + rates * (HORIZON_DAYS - days)) / HORIZON_DAYS

@@ -14,7 +14,7 @@ from cloudflux.api.tasks import (
 )
 from cloudflux.errors import CloudFluxError, ConfigurationError
 from cloudflux.handlers import dataset_status as compute
-from cloudflux.handlers import finding
+from cloudflux.handlers import dataset_study, finding
 from cloudflux.handlers.claims import free_stale_claim
 from cloudflux.handlers.dataset_requests import (
     assignment,
@@ -87,6 +87,7 @@ async def _step(runtime: Runtime, data_set: DataSet, now: dt.datetime) -> float 
         return 0.0
     if data_set.spec.suspend:
         return _say_not_ready(runtime, data_set, "Suspended", "spec.suspend is true")
+    dataset_study.serve(runtime, data_set)
     entry = runtime.tasks.get(data_set.uid)
     if entry is not None:
         return await _serve_task(runtime, data_set, entry)
@@ -125,6 +126,7 @@ async def _start_next(runtime: Runtime, data_set: DataSet, now: dt.datetime) -> 
         request = evaluate_request(runtime, data_set, chosen, now)
         _start(runtime, data_set, EVALUATE, "brain.evaluate", request)
         return None
+    dataset_study.begin_if_due(runtime, data_set, now)
     await repair_location_map(runtime, data_set)
     assert status.inventory is not None  # noqa: S101 - else a scan was due
     if _moved_since_scan(data_set):
@@ -211,16 +213,27 @@ async def _serve_task(runtime: Runtime, data_set: DataSet, entry: Entry) -> floa
             lambda before, status: warn_of_access(runtime, before, status),
         )
     else:
-        found = entry.result(EvaluateResult)
-        memory.unwritten.add(
-            lambda one: with_conflict(
-                runtime, one, compute.ready(one, compute.evaluated(one, found, now), now), now
-            ),
-            scanned,
-            lambda before, status: tell_of_decision(runtime, before, status, found.warnings),
-        )
+        _take_decision(runtime, data_set, entry.result(EvaluateResult), scanned, now)
     runtime.tasks.forget(data_set.uid)
     return 0.0
+
+
+def _take_decision(
+    runtime: Runtime, data_set: DataSet, found: EvaluateResult, scanned: int, now: dt.datetime
+) -> None:
+    memory = runtime.memory(data_set.uid)
+    memory.study_due = found.study_due
+
+    def change(one: DataSet) -> DataSetStatus:
+        status = compute.ready(one, compute.evaluated(one, found, now), now)
+        status = dataset_study.with_model(one, status, found, now)
+        return with_conflict(runtime, one, status, now)
+
+    def tell(before: DataSet, status: DataSetStatus) -> None:
+        tell_of_decision(runtime, before, status, found.warnings)
+        dataset_study.tell_of_model(runtime, before, status)
+
+    memory.unwritten.add(change, scanned, tell)
 
 
 async def _locate(

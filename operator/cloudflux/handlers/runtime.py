@@ -63,6 +63,9 @@ class Observed:
     unwritten: Unwritten = field(default_factory=Unwritten)
     failures: int = 0
     not_before: dt.datetime | None = None
+    study_due: str | None = None
+    """Why its past should be studied anew."""
+    study_not_before: dt.datetime | None = None
 
 
 @dataclass(slots=True)

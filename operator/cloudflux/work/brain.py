@@ -7,21 +7,25 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from cloudflux.access.store import AccessStore, open_access_store
-from cloudflux.api.tasks import EvaluateRequest, EvaluateResult, RecommendationTask, TierCost
+from cloudflux.access.store import open_access_store
+from cloudflux.api.tasks import (
+    EvaluateRequest,
+    EvaluateResult,
+    RecommendationTask,
+    StudyRequest,
+    TierCost,
+)
 from cloudflux.brain.decide import Decision, decide
 from cloudflux.brain.forecast import Forecast, ForecastModel, fallback, forecast, train
-from cloudflux.brain.inputs import HISTORY_DAYS, DataSet, History, Objects, history_from_rows
+from cloudflux.brain.inputs import DataSet, History, Objects
 from cloudflux.brain.model_store import load_model, save_model, write_atomically
 from cloudflux.brain.money import money_text
 from cloudflux.brain.recommend import Recommended
 from cloudflux.children.context import Context, Operation, Operations
 from cloudflux.errors import ModelError
+from cloudflux.work import study
+from cloudflux.work.history import history_of, objects_of
+from cloudflux.work.placing import PlacingFound, placing_of
 
 MODEL_NAME = "seven-day"
 _SECONDS_PER_DAY = 86_400.0
@@ -36,11 +40,13 @@ def evaluate(request: EvaluateRequest, context: Context) -> EvaluateResult:
     """
     context.check()
     store = open_access_store(context.state_dir)
-    objects = _objects(store.inventory(request.data_set_uid), request.now)
-    history = _history(store, request, objects)
+    objects = objects_of(store.inventory(request.data_set_uid), request.now)
+    history = history_of(store, request.data_set_uid, request.now, objects)
     context.check()
     directory = context.state_dir / "models" / request.data_set_uid
     ahead = _forecast(directory, objects, history, request, context)
+    placing = placing_of(store, directory, objects, request)
+    context.check()
     moved = request.last_move_at
     decision = decide(
         DataSet(
@@ -56,51 +62,15 @@ def evaluate(request: EvaluateRequest, context: Context) -> EvaluateResult:
         policy=request.policy,
         forecast=ahead,
         overlay=request.price_overlay,
+        predicted=placing.predicted,
     )
     context.check()
     lists = context.state_dir / "recommendations" / request.data_set_uid
-    return _result(decision, _write_lists(lists, decision, objects))
+    return _result(decision, _write_lists(lists, decision, objects), placing)
 
 
 def _days(span: dt.timedelta) -> float:
     return span.total_seconds() / _SECONDS_PER_DAY
-
-
-def _objects(inventory: pa.Table, now: dt.datetime) -> Objects:
-    today = np.datetime64(now.date(), "D")
-    first_seen = inventory["first_seen"].to_numpy().astype("datetime64[D]")
-    modified = _ages(inventory["last_modified"], now)
-    # An access time before the last write proves no read, but that write.
-    accessed = np.minimum(_ages(inventory["last_accessed"], now), modified)
-    by_store = inventory["last_accessed"].is_valid().to_numpy()
-    return Objects(
-        keys=inventory["key"].to_pylist(),
-        versions=inventory["version"].to_pylist(),
-        storage_class=inventory["storage_class"].to_pylist(),
-        size_bytes=inventory["size_bytes"].to_numpy().astype(np.float64),
-        age_days=np.maximum((today - first_seen).astype(np.float64), modified),
-        days_in_class=modified,
-        last_access_days=np.where(by_store, accessed, np.nan),
-    )
-
-
-def _ages(times: pa.ChunkedArray, now: dt.datetime) -> npt.NDArray[np.float64]:
-    micros = pc.cast(times, pa.timestamp("us", "UTC")).cast(pa.int64())
-    seconds = micros.to_numpy().astype(np.float64) / 1e6
-    return np.asarray(np.maximum((now.timestamp() - seconds) / _SECONDS_PER_DAY, 0.0))
-
-
-def _history(store: AccessStore, request: EvaluateRequest, objects: Objects) -> History:
-    until = request.now.astimezone(dt.UTC).date()
-    since = until - dt.timedelta(days=HISTORY_DAYS - 1)
-    reads = store.daily_reads(request.data_set_uid, since, until)
-    coverage = store.coverage(request.data_set_uid, since, until)
-    complete = coverage.filter(pc.equal(coverage["state"], "complete"))["day"].to_pylist()
-    keys = pa.array(objects.keys, pa.string())
-    rows = pc.index_in(reads["key"], value_set=keys).fill_null(-1).to_numpy()
-    return history_from_rows(
-        len(objects), rows, reads["day"].to_numpy(), reads["reads"].to_numpy(), complete, until
-    )
 
 
 def _forecast(
@@ -161,7 +131,7 @@ def _lines(each: Recommended, objects: Objects) -> Iterator[dict[str, Any]]:
         }
 
 
-def _result(decision: Decision, paths: dict[str, str]) -> EvaluateResult:
+def _result(decision: Decision, paths: dict[str, str], placing: PlacingFound) -> EvaluateResult:
     ahead = decision.forecast
     return EvaluateResult(
         temperature=decision.temperature.value,
@@ -204,7 +174,12 @@ def _result(decision: Decision, paths: dict[str, str]) -> EvaluateResult:
         ),
         why_not=decision.why_not,
         warnings=decision.warnings,
+        model=placing.model,
+        study_due=placing.study_due,
     )
 
 
-OPERATIONS: Operations = {"brain.evaluate": Operation(EvaluateRequest, evaluate)}
+OPERATIONS: Operations = {
+    "brain.evaluate": Operation(EvaluateRequest, evaluate),
+    "brain.study": Operation(StudyRequest, study.serve, gives_way=True),
+}

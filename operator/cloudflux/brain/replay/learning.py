@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import ThreadpoolController
 
 from cloudflux.brain.replay.histories import CAP_PER_DAY, Histories, Matrix
 from cloudflux.brain.replay.trace import Array, Trace
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import HistGradientBoostingRegressor
 
 HORIZON_DAYS = 60
 _LOOK_BACK_DAYS = 730
@@ -31,7 +34,7 @@ def _threads() -> ThreadpoolController:
 class Forecaster:
     """A trained model; `trained_until` is the last day that it knows anything of."""
 
-    model: HistGradientBoostingRegressor
+    model: "HistGradientBoostingRegressor"
     trained_until: int
     rows: int
 
@@ -50,6 +53,9 @@ def train(trace: Trace, until: int, *, seed: int) -> Forecaster | None:
     if found is None:
         return None
     rows, target = found
+    # half of a process's start: loaded once there is something to learn from
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
     model = HistGradientBoostingRegressor(
         loss="poisson",
         max_iter=80,

@@ -4,17 +4,18 @@ import dataclasses
 import datetime as dt
 import json
 import zipfile
+from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
-
-import sklearn
-import skops.io
-from sklearn.ensemble import HistGradientBoostingRegressor
+from typing import TYPE_CHECKING
 
 from cloudflux.brain.model_store import write_atomically
 from cloudflux.brain.replay.histories import FEATURES_VERSION, NAMES
 from cloudflux.brain.replay.learning import Forecaster
 from cloudflux.errors import ModelError
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import HistGradientBoostingRegressor
 
 TRUSTED_TYPES = ("sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",)
 """What a model file may hold beyond what skops trusts by itself."""
@@ -36,9 +37,11 @@ class Description:
 
 def save_forecaster(path: Path, forecaster: Forecaster, seed: int) -> None:
     """Write model and description, all or nothing."""
+    import skops.io
+
     until = _EPOCH + dt.timedelta(days=forecaster.trained_until)
     description = Description(
-        FEATURES_VERSION, list(NAMES), sklearn.__version__, str(until), forecaster.rows, seed
+        FEATURES_VERSION, list(NAMES), _installed(), str(until), forecaster.rows, seed
     )
     content = BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -63,10 +66,10 @@ def load_forecaster(path: Path, *, decide_from: dt.date) -> Forecaster:
         raise ModelError(f"{path} is no model of `cloudflux train`: {error}") from error
     if (found.features_version, tuple(found.features)) != (FEATURES_VERSION, NAMES):
         raise ModelError(f"{path} has other features than this release; train it again")
-    if found.sklearn_version != sklearn.__version__:
+    if found.sklearn_version != _installed():
         raise ModelError(
             f"{path} is of scikit-learn {found.sklearn_version}, installed is "
-            f"{sklearn.__version__}; train it again"
+            f"{_installed()}; train it again"
         )
     if until > decide_from:
         raise ModelError(
@@ -76,7 +79,14 @@ def load_forecaster(path: Path, *, decide_from: dt.date) -> Forecaster:
     return Forecaster(_model(path, content), (until - _EPOCH).days, found.rows)
 
 
-def _model(path: Path, content: bytes) -> HistGradientBoostingRegressor:
+def _installed() -> str:
+    return version("scikit-learn")
+
+
+def _model(path: Path, content: bytes) -> "HistGradientBoostingRegressor":
+    import skops.io
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
     unknown = set(skops.io.get_untrusted_types(data=content)) - set(TRUSTED_TYPES)
     if unknown:
         raise ModelError(f"{path} holds types that are not trusted: {sorted(unknown)}")

@@ -91,6 +91,11 @@ class Predictive:
         """Return the reads that were expected on a day for the next 60; None without a model."""
         return self._scores.on(day)
 
+    @property
+    def forecaster(self) -> Forecaster | None:
+        """The model in use now; None where there is too little to learn from."""
+        return self._forecaster
+
     def _candidates(self) -> list[Thresholds]:
         coldest = cheaper_classes(self._fees)[-1:]
         return [

@@ -1,0 +1,55 @@
+"""What deciding was worth: replayed over the past, and since moves were made or only advised."""
+
+import datetime as dt
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, StringConstraints, computed_field
+
+from cloudflux.api.common import Money, StatusPart
+from cloudflux.api.strategy import Strategy
+
+Day = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", max_length=10)]
+
+
+class SavingsMethod(StrEnum):
+    """Where a saving is known from."""
+
+    PLANNED = "Planned"
+    MODELLED = "Modelled"
+    BILLED = "Billed"
+
+
+class ReplayStatus(StatusPart):
+    """What the recent past would have cost, all fees of all moves included."""
+
+    made_at: dt.datetime = Field(description="When the replay was made.")
+    first_day: Day = Field(description="First day that was replayed.")
+    last_day: Day = Field(description="Last day that was replayed.")
+    objects: int = Field(ge=0, description="Objects replayed; of a large data set a part.")
+    of_objects: int = Field(ge=0, description="Objects that there were.")
+    strategy: Strategy = Field(description="The strategy replayed, which decides now.")
+    cost: Money = Field(description="Under the strategy.")
+    always_hot_cost: Money = Field(description="With everything in the base class.")
+    automatic_class_cost: Money | None = Field(
+        default=None,
+        description="In the provider's automatic class; absent: the policy does not name one.",
+    )
+    optimum_cost: Money = Field(
+        description="With every read known in advance: no policy can cost less."
+    )
+
+    @computed_field(description="The same in words.")  # type: ignore[prop-decorator]
+    @property
+    def summary(self) -> Annotated[str, Field(max_length=256)]:
+        """The same in words."""
+        said = [f"{self.strategy} cost {_times(self.cost, self.always_hot_cost)} of always-hot"]
+        if self.automatic_class_cost is not None:
+            said.append(f"{_times(self.cost, self.automatic_class_cost)} of the automatic class")
+        said.append(f"{_times(self.cost, self.optimum_cost)} of the optimum")
+        return f"{', '.join(said)}; {self.first_day} to {self.last_day}"
+
+
+def _times(cost: str, other: str) -> str:
+    return f"{Decimal(cost) / Decimal(other):.2f}" if Decimal(other) else "1.00"
