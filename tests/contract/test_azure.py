@@ -2,13 +2,13 @@
 
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 from azure.core.exceptions import ServiceRequestError
 from azure.core.pipeline.policies import SansIOHTTPPolicy
-from azure.storage.blob import StandardBlobTier
+from azure.storage.blob import BlobServiceClient, StandardBlobTier
 from tests.servers import azure_ref
 
 from cloudflux.errors import (
@@ -23,6 +23,7 @@ from cloudflux.errors import (
 from cloudflux.storage.azure import AzureStore
 from cloudflux.storage.azure_client import client_for
 from cloudflux.storage.azure_errors import Requests
+from cloudflux.storage.azure_send import Answer, Sender
 from cloudflux.storage.interface import ObjectInfo, Unreadable
 from cloudflux.storage.registry import open_store
 from cloudflux.storage.retry import Backoff, Retrier
@@ -43,6 +44,25 @@ class Once(SansIOHTTPPolicy):  # type: ignore[type-arg]
         if not self.done and self.matches(request.http_request):
             self.done = True
             self.act(request.http_request)
+
+
+def sender_of(client: BlobServiceClient) -> Sender:
+    """What writes small blobs, as `client_for` makes it."""
+    return Sender(client, user_agent="test", public_only=False)
+
+
+class Damaging(Sender):
+    """Flips a bit of the first body that it sends."""
+
+    def __init__(self, client: BlobServiceClient, once: Once) -> None:
+        super().__init__(client, user_agent="test", public_only=False)
+        self._once = once
+
+    def put(self, container: str, name: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        if not self._once.done:
+            self._once.done = True
+            body = bytes([body[0] ^ 1]) + body[1:]
+        return super().put(container, name, headers, body)
 
 
 @pytest.fixture
@@ -189,7 +209,9 @@ def test_bytes_damaged_on_the_wire_are_refused_by_the_server(
     client = type(azurite.client()).from_connection_string(
         azurite.connection_string, retry_total=0, _additional_pipeline_policies=[policy]
     )
-    store = AzureStore(client, Retrier(Backoff(attempts=1)), container, "data/")
+    store = AzureStore(
+        client, Retrier(Backoff(attempts=1)), Damaging(client, policy), container, "data/"
+    )
     size = 10 if damaged == "PUT" else BIG
     with pytest.raises((Unavailable, NotSupported)):
         put(store, "k", os.urandom(size))
@@ -236,8 +258,8 @@ def test_signatures_open_what_they_are_for(azurite: AzureServer, rig_azurite: Ri
 
 def test_a_server_that_is_away_may_be_tried_again() -> None:
     gone = AzureServer("http://127.0.0.1:9/acct", "acct", "c2VjcmV0", 0)
-    client, _ = client_for(azure_ref(gone, "az://box"))
-    store = AzureStore(client, Retrier(Backoff(attempts=1)), "box", "")
+    client, _, sender = client_for(azure_ref(gone, "az://box"))
+    store = AzureStore(client, Retrier(Backoff(attempts=1)), sender, "box", "")
     with pytest.raises(Unavailable, match="the endpoint does not answer"):
         store.check()
 
@@ -257,7 +279,7 @@ def test_a_page_that_fails_once_is_listed_nevertheless(
         azurite.connection_string, retry_total=0, _additional_pipeline_policies=[policy]
     )
     container = rig_azurite.store.uri.removeprefix("az://").partition("/")[0]
-    store = AzureStore(client, Retrier(wait=lambda _: None), container, "data/")
+    store = AzureStore(client, Retrier(wait=lambda _: None), sender_of(client), container, "data/")
     store.page_keys = 10
     assert [entry.key for entry in store.list()] == names
     assert policy.done

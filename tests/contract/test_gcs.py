@@ -1,5 +1,6 @@
 """What is Google's own: generations, rewrites in steps, resumable uploads, contexts, quotas."""
 
+import dataclasses
 import io
 import json
 import os
@@ -25,7 +26,7 @@ from cloudflux.errors import (
 )
 from cloudflux.storage import gcs_client
 from cloudflux.storage.gcs import GcsStore
-from cloudflux.storage.gcs_client import Connection, Connector, split_uri
+from cloudflux.storage.gcs_client import Connector, split_uri
 from cloudflux.storage.interface import ObjectInfo
 from cloudflux.storage.keys import problems
 from cloudflux.storage.registry import open_store
@@ -50,7 +51,7 @@ class World:
         found = Connector(ref).connect()
         retrier = Retrier(wait=self.waits.append, clock=lambda: sum(self.waits), chance=lambda: 0.0)
         store = GcsStore(Connector(ref), "bucket", "data/")
-        store._remote = Connection(found.session, found.client, found.endpoint, retrier)
+        store._remote = dataclasses.replace(found, retrier=retrier)
         return store
 
     def put(self, key: str, data: bytes, **arguments: Any) -> str:

@@ -13,6 +13,7 @@ from cloudflux.storage import azure_bulk, azure_encryption, azure_tiers, azure_u
 from cloudflux.storage.azure_client import client_for, split_uri
 from cloudflux.storage.azure_control import AzureControl
 from cloudflux.storage.azure_errors import Requests
+from cloudflux.storage.azure_send import Sender
 from cloudflux.storage.azure_stream import BlobStream
 from cloudflux.storage.digests import compare
 from cloudflux.storage.encryption import Asked, encryption_of
@@ -38,6 +39,7 @@ class AzureStore(AzureControl):
         self,
         client: BlobServiceClient,
         retrier: Retrier,
+        sender: Sender,
         container: str,
         prefix: str,
         encryption: Asked | None = None,
@@ -48,7 +50,7 @@ class AzureStore(AzureControl):
         self._write_with, self._read_with = azure_encryption.arguments_of(encryption)
         self.page_keys = PAGE_KEYS
         self.uri = f"az://{container}/{prefix}".rstrip("/")
-        self._requests = Requests(self.uri, retrier)
+        self._requests, self._sender = Requests(self.uri, retrier), sender
         self.capabilities = Capabilities(
             scheme="az",
             storage_classes=attributes.CLASSES,
@@ -66,8 +68,8 @@ class AzureStore(AzureControl):
     def from_ref(cls, ref: StoreRef) -> "AzureStore":
         """Open a location; no request is made. Raises ConfigurationError."""
         container, prefix = split_uri(ref.uri)
-        client, retrier = client_for(ref)
-        return cls(client, retrier, container, prefix, encryption_of(ref, *azure_encryption.TYPES))
+        asked = encryption_of(ref, *azure_encryption.TYPES)
+        return cls(*client_for(ref), container, prefix, asked)
 
     def check(self) -> None:
         """Raise a clear error unless the container exists and can be listed."""
@@ -141,7 +143,9 @@ class AzureStore(AzureControl):
         try:
             answer, digests = azure_upload.upload(
                 self._requests,
-                self._blob(key),
+                self._sender,
+                self._container,
+                self._name(key),
                 key,
                 stream,
                 size_bytes,
@@ -250,6 +254,9 @@ class AzureStore(AzureControl):
         )
 
     def _blob(self, key: str) -> BlobClient:
+        return self._container.get_blob_client(self._name(key))
+
+    def _name(self, key: str) -> str:
         name = self._prefix + key
         if not key or len(name) > 1024 or "\\" in key or not _is_utf8(key):
             raise NotSupported(
@@ -258,7 +265,7 @@ class AzureStore(AzureControl):
                 backend="azure",
                 key=key,
             )
-        return self._container.get_blob_client(name)
+        return name
 
     @staticmethod
     def _require_class(key: str, name: str) -> None:

@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 import requests
 from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential
 from azure.core.pipeline.transport import RequestsTransport
-from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobServiceClient
 
 from cloudflux import __version__
 from cloudflux.api.tasks import AzureCredentials, StoreRef
 from cloudflux.errors import ConfigurationError
+from cloudflux.storage.azure_send import Sender
 from cloudflux.storage.limits import SHARED
 from cloudflux.storage.pooling import adapter
 from cloudflux.storage.retry import Retrier
@@ -28,8 +28,11 @@ the service tells no MD5."""
 _CONTAINER = re.compile(r"^(\$root|\$web|\$logs|[a-z0-9](-?[a-z0-9]){2,62})$")
 
 
-def client_for(ref: StoreRef) -> tuple[BlobServiceClient, Retrier]:
-    """The client for a location, and what repeats its requests. Raises ConfigurationError."""
+def client_for(ref: StoreRef) -> tuple[BlobServiceClient, Retrier, Sender]:
+    """The SDK's client for a location, what repeats its requests, and our own way to write.
+
+    Raises ConfigurationError.
+    """
     credentials = ref.credentials
     if credentials is not None and not isinstance(credentials, AzureCredentials):
         raise ConfigurationError(f"{ref.uri}: the credentials are not those of Azure Storage")
@@ -65,13 +68,15 @@ def client_for(ref: StoreRef) -> tuple[BlobServiceClient, Retrier]:
 @lru_cache(maxsize=64)
 def _client(
     endpoint: str, account: str | None, key: str | None, sas: str | None, public_only: bool
-) -> tuple[BlobServiceClient, Retrier]:
+) -> tuple[BlobServiceClient, Retrier, Sender]:
     credential: Any
     if account and key:
         credential = AzureNamedKeyCredential(account, key)
     elif sas:
         credential = AzureSasCredential(sas)
     else:
+        from azure.identity import DefaultAzureCredential  # half of the SDK's time to load
+
         credential = DefaultAzureCredential()
     session = requests.Session()
     for scheme in ("https://", "http://"):
@@ -89,7 +94,8 @@ def _client(
         max_single_get_size=READ_AHEAD_BYTES,
         max_chunk_get_size=READ_AHEAD_BYTES,
     )
-    return client, Retrier(pace=SHARED.requests_to(endpoint))
+    sender = Sender(client, user_agent=USER_AGENT, public_only=public_only)
+    return client, Retrier(pace=SHARED.requests_to(endpoint)), sender
 
 
 def split_uri(uri: str) -> tuple[str, str]:

@@ -1,6 +1,6 @@
 """Translates the errors of Azure's SDK into ours, once. No response body and no secret passes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -20,6 +20,7 @@ from cloudflux.errors import (
     Unavailable,
 )
 from cloudflux.storage.digests import DAMAGED
+from cloudflux.storage.http_client import TransportError
 from cloudflux.storage.keys import printable
 from cloudflux.storage.retry import Retrier, retry_after_seconds
 
@@ -108,6 +109,7 @@ _TRANSPORT = (
     azure.ServiceResponseError,
     azure.IncompleteReadError,
     http.RequestException,
+    TransportError,
     ConnectionError,
 )
 
@@ -126,6 +128,15 @@ class Requests:
                 return request()
 
         return self._retrier.run(once)
+
+    def refusal(
+        self, operation: str, key: str, status: int, headers: Mapping[str, str]
+    ) -> StorageError:
+        """The error of an answer with headers by lower-case name."""
+        code, where = headers.get("x-ms-error-code", ""), f"{self.uri}/{printable(key)}"
+        found = error_of(code, status, operation, key, where)
+        found.retry_after_seconds = retry_after_seconds(headers.get("retry-after"))
+        return found
 
     @contextmanager
     def translated(self, operation: str, key: str = "") -> Iterator[None]:

@@ -5,11 +5,13 @@ import secrets
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
-from azure.storage.blob import BlobBlock, BlobClient
+from azure.core import MatchConditions
+from azure.storage.blob import BlobBlock, ContainerClient
 
 from cloudflux.storage import azure_attributes as attributes
 from cloudflux.storage.azure_errors import Requests
-from cloudflux.storage.digests import Digests
+from cloudflux.storage.azure_send import Sender, blob_headers
+from cloudflux.storage.digests import Digests, hex_to_base64
 from cloudflux.storage.parts import (
     MIB,
     in_parallel,
@@ -28,7 +30,9 @@ PARALLEL_BLOCKS = 2
 
 def upload(
     requests: Requests,
-    blob: BlobClient,
+    sender: Sender,
+    container: ContainerClient,
+    name: str,
     key: str,
     stream: BinaryIO,
     size_bytes: int,
@@ -43,8 +47,13 @@ def upload(
     Each request carries an MD5 that the server compares with what arrived.
     """
     if size_bytes < SINGLE_PUT_BYTES:
-        whole = {**arguments, **encryption}
-        return _whole(requests, blob, key, stream, size_bytes, whole, conditions, sha256)
+        body, known = read_whole(key, stream, size_bytes, sha256, {"md5"})
+        kept = {**arguments, "metadata": {**arguments["metadata"], attributes.CHECKED: "md5"}}
+        headers = blob_headers(kept, encryption, _condition_headers(conditions))
+        headers["content-md5"] = hex_to_base64(known["md5"])
+        place = (container.container_name, name)
+        return _whole(requests, sender, place, key, headers, body), known
+    blob = container.get_blob_client(name)
     # Whoever gives the stream digests it; of blocks the server tells no digest to compare.
     digests = Digests({"sha256"} if sha256 else ())
     # A blob's block ids must be of one length; the random start keeps two writers apart.
@@ -81,25 +90,30 @@ def checksums_of(answer: Mapping[str, Any]) -> dict[str, str]:
 
 def _whole(
     requests: Requests,
-    blob: BlobClient,
+    sender: Sender,
+    place: tuple[str, str],
     key: str,
-    stream: BinaryIO,
-    size_bytes: int,
-    arguments: Mapping[str, Any],
-    conditions: Mapping[str, Any],
-    sha256: str | None,
-) -> tuple[Mapping[str, Any], Mapping[str, str]]:
-    body, digests = read_whole(key, stream, size_bytes, sha256, {"md5"})
-    marked = {**arguments, "metadata": {**arguments["metadata"], attributes.CHECKED: "md5"}}
+    headers: Mapping[str, str],
+    body: bytes,
+) -> Mapping[str, Any]:
+    """Send Put Blob; the answer as the SDK would tell it."""
 
-    def request() -> dict[str, Any]:
-        return blob.upload_blob(
-            body,
-            length=size_bytes,
-            overwrite=True,
-            validate_content="md5",
-            **marked,
-            **conditions,
-        )
+    def request() -> Mapping[str, Any]:
+        answer = sender.put(*place, headers, body)
+        if answer.status >= 300:
+            raise requests.refusal("Put Blob", key, answer.status, answer.headers)
+        md5 = answer.headers.get("content-md5", "")
+        return {
+            "etag": answer.headers["etag"],
+            "content_md5": base64.b64decode(md5) if md5 else None,
+            "whole": True,
+        }
 
-    return {**requests.send("Put Blob", key, request), "whole": True}, digests
+    return requests.send("Put Blob", key, request)
+
+
+def _condition_headers(conditions: Mapping[str, Any]) -> dict[str, str]:
+    """The SDK's conditions of a write as headers."""
+    if conditions.get("match_condition") is MatchConditions.IfMissing:
+        return {"if-none-match": "*"}
+    return {"if-match": conditions["etag"]} if conditions else {}

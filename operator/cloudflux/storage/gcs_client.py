@@ -13,13 +13,14 @@ import google.auth
 from google.api_core.client_info import ClientInfo
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import GoogleAuthError
-from google.auth.transport.requests import AuthorizedSession
+from google.auth.transport.requests import AuthorizedSession, Request
 from google.cloud import storage
 from google.oauth2 import service_account
 
 from cloudflux import __version__
 from cloudflux.api.tasks import GcsCredentials, StoreRef
 from cloudflux.errors import ConfigurationError
+from cloudflux.storage.gcs_send import Sender
 from cloudflux.storage.limits import SHARED
 from cloudflux.storage.pooling import adapter
 from cloudflux.storage.retry import Retrier
@@ -43,10 +44,11 @@ _BUCKET = re.compile(r"^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$")
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """An authorized session and the SDK's client over it."""
+    """An authorized session, the SDK's client over it, and our own way to write small objects."""
 
     session: Any
     client: Any
+    sender: Sender
     endpoint: str
     retrier: Retrier
 
@@ -118,7 +120,11 @@ def _connection(endpoint: str, key: str | None, public_only: bool) -> Connection
         client_info=ClientInfo(user_agent=USER_AGENT),
         client_options={"api_endpoint": endpoint},
     )
-    return Connection(session, client, endpoint, Retrier(pace=SHARED.requests_to(endpoint)))
+    sender = Sender(
+        endpoint, credentials, Request(), user_agent=USER_AGENT, public_only=public_only
+    )
+    retrier = Retrier(pace=SHARED.requests_to(endpoint))
+    return Connection(session, client, sender, endpoint, retrier)
 
 
 def _from_key_file(key: str) -> Any:

@@ -24,6 +24,7 @@ from cloudflux.errors import (
     Unavailable,
 )
 from cloudflux.storage.digests import DAMAGED
+from cloudflux.storage.http_client import TransportError
 from cloudflux.storage.keys import printable
 from cloudflux.storage.retry import Retrier, retry_after_seconds
 
@@ -83,6 +84,7 @@ _TRANSPORT = (
     auth.TransportError,
     google.RetryError,
     http.HTTPError,
+    TransportError,
     ConnectionError,
 )
 

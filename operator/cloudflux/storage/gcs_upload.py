@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, BinaryIO
+from urllib.parse import urlencode
 
 from cloudflux.errors import CloudFluxError, Unavailable
 from cloudflux.storage.digests import Digests, hex_to_base64
@@ -46,14 +47,12 @@ class Upload:
             f"\r\n--{boundary}--\r\n".encode(),
         ))  # fmt: skip
 
+        query = urlencode({"uploadType": "multipart", **conditions})
+        url = f"{self._connection.url('upload/storage', self._bucket)}?{query}"
+        headers = {"content-type": f"multipart/related; boundary={boundary}"}
+
         def request() -> dict[str, Any]:
-            answer = self._connection.session.post(
-                self._connection.url("upload/storage", self._bucket),
-                params={"uploadType": "multipart", **conditions},
-                headers={"Content-Type": f"multipart/related; boundary={boundary}"},
-                data=message,
-                timeout=TIMEOUTS_SECONDS,
-            )
+            answer = self._connection.sender.post(url, headers, message)
             return self._resource(answer)
 
         return self._send(request), digests

@@ -13,6 +13,7 @@ import threading
 import time
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -121,7 +122,11 @@ class Pool:
 
     def _context(self) -> ssl.SSLContext:
         if self._tls is None:
-            self._tls = ssl.create_default_context(cafile=self._ca_file)
+            path = self._ca_file
+            folder = path is not None and Path(path).is_dir()
+            self._tls = ssl.create_default_context(
+                cafile=None if folder else path, capath=path if folder else None
+            )
         return self._tls
 
 

@@ -3,6 +3,7 @@
 import socket
 from typing import Any
 
+from requests import Session, certs
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -20,6 +21,12 @@ def adapter(*, public_only: bool) -> HTTPAdapter:
     """
     kind = _PublicOnly if public_only else HTTPAdapter
     return kind(pool_maxsize=POOLED_CONNECTIONS)
+
+
+def ca_bundle() -> str:
+    """The file or directory of authorities that requests trusts, for connections of our own."""
+    found = Session().merge_environment_settings("https://host", {}, None, None, None)["verify"]
+    return found if isinstance(found, str) else certs.where()
 
 
 class _PublicConnection(HTTPConnection):

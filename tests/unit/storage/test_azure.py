@@ -1,7 +1,11 @@
 """Azure's words and ours, and how its errors are told apart; without a server."""
 
+import datetime as dt
+
 import pytest
 from azure.core import exceptions as azure
+from azure.core.pipeline import PipelineContext, PipelineRequest
+from azure.core.rest import HttpRequest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,11 +25,13 @@ from cloudflux.errors import (
 from cloudflux.storage import azure_attributes as attributes
 from cloudflux.storage.azure_client import client_for, split_uri
 from cloudflux.storage.azure_errors import Requests
+from cloudflux.storage.azure_send import blob_headers, string_to_sign
 from cloudflux.storage.interface import ObjectInfo
 from cloudflux.storage.keys import problems
 from cloudflux.storage.registry import open_store
 from cloudflux.storage.retry import Backoff, Retrier
 
+NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 KEY = AzureCredentials(account="acct", account_key="c2VjcmV0")
 
 
@@ -161,7 +167,7 @@ def test_without_an_identity_nothing_is_opened(ref, why):
 
 
 def test_the_account_leads_to_its_endpoint():
-    client, _ = client_for(StoreRef(uri="az://box", credentials=KEY))
+    client, _, _ = client_for(StoreRef(uri="az://box", credentials=KEY))
     assert client.primary_endpoint == "https://acct.blob.core.windows.net/"
 
 
@@ -178,3 +184,29 @@ def test_keys_that_azure_would_write_otherwise_are_named():
 def test_tier_roots_are_for_files():
     with pytest.raises(ConfigurationError, match="file:// locations only"):
         open_store(StoreRef(uri="az://box", credentials=KEY), tier_roots=["file:///cold"])
+
+
+def test_requests_of_our_own_are_signed_as_the_sdk_signs_them(monkeypatch):
+    client, _, _ = client_for(StoreRef(uri="az://box", credentials=KEY))
+    names = ("job", "job_uid", "job2", "Job_9", "jobs", "cloudflux_checked", "a_b", "a1", "ab")
+    arguments = attributes.write_arguments(
+        ObjectInfo(
+            "k", 3, "1", "Hot", NOW, headers={"content-type": "text/csv"}, tags={"a b": "c&d"}
+        ),
+        "Cool",
+        dict.fromkeys(names, "value"),
+        key="k",
+    )
+    headers = blob_headers(arguments, {"encryption_scope": "mine"}, {"if-match": '"0x1"'})
+    headers |= {"x-ms-version": "2026-01-01", "x-ms-date": "today", "content-md5": "bWQ1"}
+    signed = []
+    monkeypatch.setattr(
+        client.credential, "_add_authorization_header", lambda _, text: signed.append(text)
+    )
+    url = "https://acct.blob.core.windows.net/box/a%20b"
+    request = HttpRequest("PUT", url, headers={**headers, "content-length": "3"})
+    client.credential.on_request(PipelineRequest(request, PipelineContext(None)))
+    ours = string_to_sign("PUT", "/box/a%20b", {**headers, "content-length": "3"}, "acct")
+    assert [ours] == signed
+    assert headers["x-ms-tags"] == "a%20b=c%26d"
+    assert headers["x-ms-access-tier"] == "Cool"
