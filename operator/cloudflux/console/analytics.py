@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from cloudflux.api.migrationjob import Phase
-from cloudflux.console import ages, answers, views
+from cloudflux.console import ages, answers, past, views
 from cloudflux.console.context import Console, console_of, scope_of
 from cloudflux.console.filters import FIELDS, MAX_LENGTH, MAX_VALUES
 from cloudflux.console.history import store_directory
@@ -114,11 +114,22 @@ async def performance(request: web.Request) -> web.Response:
 
 
 async def trends(request: web.Request) -> web.Response:
-    """Give amounts over time."""
+    """Give amounts over time: by days from a collector's history, else since our own start."""
     console, scope = console_of(request), scope_of(request)
     currency = one_value(request, "currency") or overview(console, scope).currency
-    items = []
-    if console.trend is not None:
+    namespace, _, name = one_value(request, "dataset").partition("/")
+    count = number(request, "days", past.DEFAULT_DAYS, 1, past.MAX_DAYS)
+    days = await past.days_of(
+        console, scope, currency, days=count, namespace=namespace, data_set=name
+    )
+    items = [
+        answers.TrendPoint(
+            at=one.at, monthly_cost=float(one.cost), savings_possible=float(one.possible),
+            savings_realised=float(one.realised), bytes_by_tier=one.bytes_by_tier,
+        )
+        for one in days
+    ]  # fmt: skip
+    if not items and not namespace and console.trend is not None:
         series = [console.trend.series(n, scope, currency) for n in ("cost", "savings", "realised")]
         items = [
             answers.TrendPoint(
@@ -271,7 +282,12 @@ ENDPOINTS = (
     ),
     Endpoint(
         "GET", "/analytics/trends", "Amounts over time.", answers.Trends, trends,
-        (Parameter("currency", "In this currency; absent: that of most of the cost."),),
+        (
+            Parameter("currency", "In this currency; absent: that of most of the cost."),
+            Parameter("dataset", "NAMESPACE/NAME; absent: all that may be seen."),
+            Parameter("days", "So many days back, where a collector keeps them.",
+                      {"type": "integer", "minimum": 1, "maximum": past.MAX_DAYS}),
+        ),
     ),
     Endpoint("GET", "/analytics/savings", "Savings.", answers.Savings, savings),
     Endpoint(

@@ -172,13 +172,16 @@ class TrendPoint(Bare):
     monthly_cost: float = Field(description="Cost a month.")
     savings_possible: float = Field(description="Savings possible a month.")
     savings_realised: float = Field(description="Savings realised a month.")
+    bytes_by_tier: dict[str, int] | None = Field(
+        default=None, description="Bytes by tier; absent without a collector's history."
+    )
 
 
 class Trends(Bare):
-    """Amounts over time, since this console runs, at most a day."""
+    """Amounts over time: by days where a collector keeps them, else since this console runs."""
 
     currency: str = Field(description="Currency of the amounts.")
-    items: list[TrendPoint] = Field(description="One a minute, the oldest first.")
+    items: list[TrendPoint] = Field(description="One a day, or one a minute; the oldest first.")
 
 
 class DataSetSavings(Bare):

@@ -7,14 +7,15 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from cloudflux.api.migrationjob import Phase
-from cloudflux.console import ages, charts, rows, views
-from cloudflux.console.context import console_of, scope_of
+from cloudflux.console import ages, charts, past, rows, views
+from cloudflux.console.context import Console, console_of, scope_of
 from cloudflux.console.history import reads_by_day
 from cloudflux.console.hub import RING_EVENTS
 from cloudflux.console.overview import overview
 from cloudflux.console.pages import page
 from cloudflux.console.problems import bad_request, not_found
 from cloudflux.console.shield import one_value
+from cloudflux.console.who import Scope
 from cloudflux.handlers.resources import DATA_SET, JOB, POLICY, DataSet, Job
 
 MAX_ROWS = 500
@@ -45,16 +46,71 @@ async def show_overview(request: web.Request) -> web.Response:
     """Serve /."""
     console, scope = console_of(request), scope_of(request)
     view = overview(console, scope)
-    points = console.trend.series("cost", scope, view.currency) if console.trend else []
+    days = await past.days_of(console, scope, view.currency)
+    cost, since = _cost(console, scope, view.currency, days)
     return page(
         request, "overview.html", current="/",
         view=view,
         tiers=charts.stacked(views.bytes_by_tier(view.data_sets), views.TIERS, "Bytes by tier"),
-        trend=charts.line(points, "Cost a month", view.currency),
-        since=f"{points[0][0]:%H:%M} UTC" if points else "",
+        trend=cost,
+        since=since,
+        saved=_savings(days, view.currency),
         running=[views.migration_view(job) for job in view.running[:20]],
         policies=[views.policy_view(one) for one in view.policies[:100]],
     )  # fmt: skip
+
+
+def _cost(
+    console: Console, scope: Scope, currency: str, days: Sequence[past.Day]
+) -> tuple[charts.Chart, str]:
+    """Return the cost over time and its beginning: by days, else since the console's start."""
+    if len(days) > 1:
+        series = charts.Series("Cost a month", "k1", [float(one.cost) for one in days])
+        times = [one.at for one in days]
+        chart = charts.over_time(times, [series], "Cost a month", charts.amount(currency))
+        return chart, f"{days[0].day:%d %b}"
+    points = console.trend.series("cost", scope, currency) if console.trend else []
+    since = f"{points[0][0]:%H:%M} UTC" if points else ""
+    return charts.line(points, "Cost a month", currency), since
+
+
+def _savings(days: Sequence[past.Day], currency: str) -> charts.Chart:
+    return charts.over_time(
+        [one.at for one in days],
+        [
+            charts.Series("Possible", "k3", [float(one.possible) for one in days]),
+            charts.Series("Realised", "k1", [float(one.realised) for one in days]),
+        ],
+        "Savings a month", charts.amount(currency),
+    )  # fmt: skip
+
+
+def _tiers(days: Sequence[past.Day]) -> charts.Chart:
+    colours = {"Hot": "t-hot", "Warm": "t-warm", "Cold": "t-cold"}
+    return charts.over_time(
+        [one.at for one in days],
+        [
+            charts.Series(tier, colours.get(tier, "k6"),
+                          [float(one.bytes_by_tier.get(tier, 0)) for one in days])
+            for tier in views.TIERS
+        ],
+        "Bytes by tier over time", charts.size, stacked=True,
+    )  # fmt: skip
+
+
+def _replay(one: DataSet) -> charts.Chart | None:
+    """Return what the past would have cost by this strategy and by others."""
+    found = one.status.replay
+    if found is None:
+        return None
+    known = [
+        (f"{found.strategy}, which decides now", found.cost),
+        ("Everything in the base class", found.always_hot_cost),
+        ("The provider's automatic class", found.automatic_class_cost),
+        ("The optimum: every read known in advance", found.optimum_cost),
+    ]
+    shown = [(name, float(value)) for name, value in known if value is not None]
+    return charts.compared(shown, "Cost of the replayed time", one.status.currency or "")
 
 
 async def show_data_sets(request: web.Request) -> web.Response:
@@ -99,6 +155,10 @@ async def show_data_set(request: web.Request) -> web.Response:
     ]  # fmt: skip
     jobs.sort(key=lambda job: job.created, reverse=True)
     tiers = views.bytes_by_tier([one])
+    currency = one.status.currency or "USD"
+    days = await past.days_of(
+        console, scope, currency, days=90, namespace=one.namespace, data_set=one.name
+    )
     return page(
         request, "dataset.html", current="/datasets",
         view=views.data_set_view(one),
@@ -107,6 +167,9 @@ async def show_data_set(request: web.Request) -> web.Response:
         reads=_reads(one),
         daily=charts.daily(await reads_by_day(console, one.uid), "Reads by day"),
         tiers=charts.stacked(tiers, views.TIERS, "Bytes by tier"),
+        tiers_then=_tiers(days),
+        saved=_savings(days, currency),
+        replay=_replay(one),
         jobs=[views.migration_view(job) for job in jobs[:20]],
         known={job.name for job in jobs[:20]},
         proofs={

@@ -1,7 +1,7 @@
 """Charts as SVG, drawn here: no script, and each says in words and in a table what it shows."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -10,6 +10,8 @@ from markupsafe import Markup, escape
 from cloudflux.api.display import display_bytes
 
 WIDTH = 640
+Writer = Callable[[float], str]
+"""Writes a value with its unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,89 @@ def line(
 
 
 @dataclass(frozen=True, slots=True)
+class Series:
+    """One line of several."""
+
+    name: str
+    colour: str
+    """A class of the style sheet."""
+    values: Sequence[float]
+
+
+def over_time(
+    times: Sequence[dt.datetime], series: Sequence[Series], title: str, write: Writer,
+    *, stacked: bool = False,
+) -> Chart:  # fmt: skip
+    """Draw several values over time: as lines, or as areas upon each other. `write`: a value."""
+    shown = [one for one in series if any(one.values)]
+    if len(times) < 2 or not shown:
+        return Chart(Markup(""))
+    span = max((times[-1] - times[0]).total_seconds(), 1.0)
+    xs = [WIDTH * (moment - times[0]).total_seconds() / span for moment in times]
+    floors = [0.0] * len(times)
+    tops: list[list[float]] = []
+    for one in shown:
+        raised = [f + v for f, v in zip(floors, one.values, strict=True)]
+        tops.append(raised)
+        floors = raised if stacked else floors
+    most = max(max(one) for one in tops) or 1.0
+    height, plot = 170, 136
+
+    def path(values: Sequence[float]) -> str:
+        return " L".join(
+            f"{x:.1f},{14 + plot * (1 - v / most):.1f}" for x, v in zip(xs, values, strict=True)
+        )
+
+    pieces = []
+    below = path([0.0] * len(xs))
+    for one, top in zip(shown, tops, strict=True):
+        line_ = path(top)
+        if stacked:
+            back = " L".join(reversed(below.split(" L")))
+            pieces.append(f'<path class="area {one.colour}" d="M{line_} L{back} Z"/>')
+            below = line_
+        else:
+            pieces.append(f'<path class="stroke {one.colour}" d="M{line_}"/>')
+    pieces += [
+        f'<line class="axis" x1="0" x2="{WIDTH}" y1="{14 + plot}" y2="{14 + plot}"/>',
+        f'<text x="0" y="10">{escape(write(most))}</text>',
+        f'<text x="0" y="{height - 4}">{_moment(times[0], span)}</text>',
+        f'<text x="{WIDTH}" y="{height - 4}" text-anchor="end">{_moment(times[-1], span)}</text>',
+    ]
+    said = "; ".join(
+        f"{one.name}: from {write(one.values[0])} to {write(one.values[-1])}" for one in shown
+    )
+    step = max(1, len(times) // 12)
+    return Chart(
+        _svg(pieces, height, f"{title}. {said}"),
+        tuple((one.colour, one.name, write(one.values[-1])) for one in shown),
+        ("Time", *(one.name for one in shown)),
+        tuple(
+            (_moment(times[n], span), *(write(one.values[n]) for one in shown))
+            for n in range(0, len(times), step)
+        ),
+    )
+
+
+def compared(values: Sequence[tuple[str, float]], title: str, unit: str) -> Chart:
+    """Draw a few amounts beside each other; the first is ours."""
+    top = max((value for _, value in values), default=0.0) or 1.0
+    pieces = []
+    for index, (name, value) in enumerate(values):
+        y = index * 42
+        pieces.append(
+            f'<text class="strong" x="0" y="{y + 12}">{escape(name)}</text>'
+            f'<text x="{WIDTH}" y="{y + 12}" text-anchor="end">{escape(amount(unit)(value))}</text>'
+            f'<rect class="{"k1" if index == 0 else "k6"}" x="0" y="{y + 18}" '
+            f'width="{max(WIDTH * value / top, 1):.1f}" height="14" rx="2"/>'
+        )
+    said = "; ".join(f"{name} {_short(value)} {unit}" for name, value in values)
+    rows = tuple((name, f"{_short(value)} {unit}") for name, value in values)
+    return Chart(_svg(pieces, 42 * max(len(values), 1) - 6, f"{title}. {said}"),
+                 head=("", unit), rows=rows)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class Reads:
     """Reads that were seen, a week, and what is expected."""
 
@@ -175,6 +260,16 @@ def _svg(pieces: Sequence[str], height: float, label: str) -> Markup:
     body = "".join(pieces)  # names were escaped where they were put in
     head = f'<svg viewBox="0 0 {WIDTH} {height:g}" role="img" aria-label="{escape(label)}">'
     return Markup(f"{head}{body}</svg>")  # noqa: S704
+
+
+def amount(unit: str) -> Writer:
+    """Return what writes amounts of a currency."""
+    return lambda value: f"{_short(value)} {unit}"
+
+
+def size(value: float) -> str:
+    """Write bytes."""
+    return display_bytes(round(value))
 
 
 def _short(value: float) -> str:

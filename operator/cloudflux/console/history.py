@@ -6,6 +6,8 @@ Its libraries are large; they are imported when somebody asks, and never at the 
 import asyncio
 import datetime as dt
 import time
+from collections.abc import Callable, Hashable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,9 @@ from cloudflux.console.problems import Problem, unavailable
 
 DAYS = 90
 KEEP_SECONDS = 60.0
-MAX_KEPT = 8
+MAX_KEPT = 32
 
-_kept: dict[tuple[Path, str, str], tuple[float, Any]] = {}
+_kept: dict[Hashable, tuple[float, Any]] = {}
 _one_at_a_time = asyncio.Lock()
 
 
@@ -31,7 +33,9 @@ async def reads_by_day(console: Console, uid: str) -> list[tuple[dt.date, int]]:
     directory = store_directory(console)
     if directory is None:
         return []
-    found: list[tuple[dt.date, int]] = await _remembered(directory, uid, "reads")
+    found: list[tuple[dt.date, int]] = await remembered(
+        (directory, uid, "reads"), partial(_reads, directory, uid)
+    )
     return found
 
 
@@ -44,19 +48,20 @@ async def objects_of(console: Console, uid: str) -> list[dict[str, Any]]:
             "the console with --state-dir, on the volume that the operator writes",
             retry_after_seconds=None,
         )
-    found: list[dict[str, Any]] = await _remembered(directory, uid, "objects")
+    found: list[dict[str, Any]] = await remembered(
+        (directory, uid, "objects"), partial(_objects, directory, uid)
+    )
     return found
 
 
-async def _remembered(directory: Path, uid: str, what: str) -> Any:
-    key = (directory, uid, what)
+async def remembered(key: Hashable, read: Callable[[], Any]) -> Any:
+    """Return what a table says, read once a minute. Raises Problem 503 when it can't be read."""
     async with _one_at_a_time:
         known = _kept.get(key)
         if known is not None and time.monotonic() - known[0] < KEEP_SECONDS:
             return known[1]
-        read = _reads if what == "reads" else _objects
         try:
-            found = await asyncio.to_thread(read, directory, uid)
+            found = await asyncio.to_thread(read)
         except OSError as error:
             raise Problem(503, "unavailable", f"the access store can't be read: {error}") from error
         while len(_kept) >= MAX_KEPT:

@@ -86,7 +86,7 @@ async def test_objects_are_filtered_or_it_is_said_what_is_missing(filled, monkey
         ]  # fmt: skip
 
     monkeypatch.setattr(history, "store_directory", lambda _: "here")
-    monkeypatch.setattr(history, "_remembered", remembered)
+    monkeypatch.setattr(history, "remembered", remembered)
     every = await got(filled, path)
     assert [(one["key"], one["temperature"]) for one in every["items"]] == [
         ("0.bin", "Unknown"), ("1.bin", "Warm"), ("2.bin", "Hot"), ("3.bin", "Hot"),
