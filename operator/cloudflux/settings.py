@@ -164,6 +164,10 @@ class ConsoleSettings(BaseModel):
             "the token of CLOUDFLUX_EVENTS_TOKEN_FILE; empty: Kafka, or the kinds' statuses."
         ),
     )
+    collector_url: str = Field(
+        default="",
+        description="A collector's figures, such as http://collector:9090/metrics, for health.",
+    )
     writes: bool = Field(
         default=False,
         description="Allow approving, suspending, cancelling and creating, as the user himself.",

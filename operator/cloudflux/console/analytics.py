@@ -9,6 +9,7 @@ from aiohttp import web
 
 from cloudflux.api.migrationjob import Phase
 from cloudflux.console import ages, answers, past, views
+from cloudflux.console.collector import collector_check
 from cloudflux.console.context import Console, console_of, scope_of
 from cloudflux.console.filters import FIELDS, MAX_LENGTH, MAX_VALUES
 from cloudflux.console.history import store_directory
@@ -213,10 +214,7 @@ async def health(request: web.Request) -> web.Response:
     state = console.source.state
     checks = [
         await _operator(console),
-        answers.Check(
-            name="collector", state="unknown",
-            message="its lag is in its own metrics: cloudflux_access_events_lag",
-        ),
+        await collector_check(console),
         answers.Check(
             name="events", state="ok" if state.connected else "failed",
             message=f"{state.kind}: {state.message}" if scope_of(request).sees_all else state.kind,

@@ -34,6 +34,8 @@ def application(console: Console) -> web.Application:
             web.get("/migrations", browse.show_migrations),
             web.get("/migrations/{namespace}/{name}", browse.show_migration),
             web.post("/migrations/{namespace}/{name}/{action}", writes.form),
+            web.post("/policies/{namespace}/{name}/{action}", writes.policy_form),
+            web.post("/datasets/{namespace}/{name}/reclassify", writes.data_set_form),
             web.post("/simulate", simulate.simulate),
             web.get("/live", pages.live),
             web.get("/events", pages.event),

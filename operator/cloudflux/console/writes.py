@@ -9,6 +9,7 @@ import datetime as dt
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 from aiohttp import web
 
@@ -22,6 +23,7 @@ from cloudflux.console.shield import check_csrf
 from cloudflux.handlers.kube import (
     DATA_SETS,
     MIGRATION_JOBS,
+    TIERING_POLICIES,
     Conflict,
     Forbidden,
     KubeError,
@@ -29,7 +31,7 @@ from cloudflux.handlers.kube import (
     NotFound,
     Object,
 )
-from cloudflux.handlers.resources import DATA_SET, JOB, SCAN_NOW_ANNOTATION
+from cloudflux.handlers.resources import DATA_SET, JOB, POLICY, SCAN_NOW_ANNOTATION
 
 ACTIONS = {"approve": "approval", "suspend": "suspend", "resume": "suspend", "cancel": "cancel"}
 _SAID = {
@@ -37,6 +39,12 @@ _SAID = {
     "suspend": "the job pauses",
     "resume": "the job goes on",
     "cancel": "the job is being cancelled",
+}
+
+POLICY_ACTIONS = {
+    "evaluate": "the policy decides next",
+    "suspend": "the policy makes no more migrations",
+    "resume": "the policy goes on",
 }
 
 
@@ -125,7 +133,53 @@ async def form(request: web.Request) -> web.StreamResponse:
     given = await request.post()
     check_csrf(request, given.get("csrf"))
     done = await _act(request, action, str(given.get("plan", ""))[:64])
-    raise web.HTTPSeeOther(f"/migrations/{done.namespace}/{done.name}")
+    raise web.HTTPSeeOther(f"/migrations/{_quoted(done)}")
+
+
+async def policy_form(request: web.Request) -> web.StreamResponse:
+    """Serve the buttons of a policy."""
+    action = request.match_info["action"]
+    if action not in POLICY_ACTIONS:
+        raise not_found(f"the action {action}")
+    check_csrf(request, (await request.post()).get("csrf"))
+    done = await _act_on_policy(request, action)
+    raise web.HTTPSeeOther(f"/policies#{quote(f'{done.namespace}.{done.name}')}")
+
+
+async def data_set_form(request: web.Request) -> web.StreamResponse:
+    """Serve the button of a data set's page."""
+    check_csrf(request, (await request.post()).get("csrf"))
+    raise web.HTTPSeeOther(f"/datasets/{_quoted(await _look_now(request))}")
+
+
+def _quoted(done: answers.Done) -> str:
+    return f"{quote(done.namespace, safe='')}/{quote(done.name, safe='')}"
+
+
+async def _act_on_policy(request: web.Request, action: str) -> answers.Done:
+    namespace, name = request.match_info["namespace"], request.match_info["name"]
+    change: Any = {"evaluate": {"runNow": _token()}, "suspend": {"suspend": True},
+                   "resume": {"suspend": False}}[action]  # fmt: skip
+    async with as_user(request) as client:
+        browse.named(request, POLICY)
+        await client.patch(TIERING_POLICIES, namespace, name, {"spec": change})
+    said = POLICY_ACTIONS[action]
+    return answers.Done(kind=POLICY, namespace=namespace, name=name, message=said)
+
+
+async def evaluate(request: web.Request) -> web.Response:
+    """Have a policy decide now."""
+    return give(request, await _act_on_policy(request, "evaluate"), 202)
+
+
+async def suspend_policy(request: web.Request) -> web.Response:
+    """Suspend a policy."""
+    return give(request, await _act_on_policy(request, "suspend"))
+
+
+async def resume_policy(request: web.Request) -> web.Response:
+    """Let a policy go on."""
+    return give(request, await _act_on_policy(request, "resume"))
 
 
 async def create(request: web.Request) -> web.Response:
@@ -145,15 +199,22 @@ async def create(request: web.Request) -> web.Response:
 
 async def reclassify(request: web.Request) -> web.Response:
     """Have a data set listed and decided on now."""
+    return give(request, await _look_now(request), 202)
+
+
+async def _look_now(request: web.Request) -> answers.Done:
     namespace, name = request.match_info["namespace"], request.match_info["name"]
-    token = f"console-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S%f}"
     async with as_user(request) as client:
         browse.named(request, DATA_SET)
-        body = {"metadata": {"annotations": {SCAN_NOW_ANNOTATION: token}}}
+        body = {"metadata": {"annotations": {SCAN_NOW_ANNOTATION: _token()}}}
         await client.patch(DATA_SETS, namespace, name, body)
     message = "it is listed and decided on next"
-    done = answers.Done(kind=DATA_SET, namespace=namespace, name=name, message=message)
-    return give(request, done, 202)
+    return answers.Done(kind=DATA_SET, namespace=namespace, name=name, message=message)
+
+
+def _token() -> str:
+    """Return a token that was never served."""
+    return f"console-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S%f}"
 
 
 async def estimate(request: web.Request) -> web.Response:
@@ -193,6 +254,7 @@ def _sum(amounts: Any) -> str:
 
 
 _JOB = "/migrations/{namespace}/{name}"
+_POLICY = "/policies/{namespace}/{name}"
 ENDPOINTS = (
     Endpoint(
         "POST", "/migrations/estimate", "What a recommended move would cost and save.",
@@ -212,4 +274,11 @@ ENDPOINTS = (
         "POST", "/datasets/{namespace}/{name}/reclassify", "List it and decide on it now.",
         answers.Done, reclassify, status=202,
     ),
+    Endpoint(
+        "POST", f"{_POLICY}/evaluate",
+        "Decide now on all its data sets; models and replays that are due are made anew.",
+        answers.Done, evaluate, status=202,
+    ),
+    Endpoint("POST", f"{_POLICY}/suspend", "Suspend it.", answers.Done, suspend_policy),
+    Endpoint("POST", f"{_POLICY}/resume", "Let it go on.", answers.Done, resume_policy),
 )  # fmt: skip
