@@ -30,6 +30,7 @@ from cloudflux.console.overview import overview
 from cloudflux.console.problems import bad_request, not_found
 from cloudflux.console.shield import one_value
 from cloudflux.console.stream import wanted_of
+from cloudflux.console.who import Scope
 from cloudflux.handlers.kube import LEASES, Forbidden, KubeError, NotFound
 
 
@@ -214,7 +215,7 @@ async def health(request: web.Request) -> web.Response:
     state = console.source.state
     checks = [
         await _operator(console),
-        await collector_check(console),
+        await _collector(console, scope_of(request)),
         answers.Check(
             name="events", state="ok" if state.connected else "failed",
             message=f"{state.kind}: {state.message}" if scope_of(request).sees_all else state.kind,
@@ -226,6 +227,12 @@ async def health(request: web.Request) -> web.Response:
     answer = give(request, answers.Health(ok=ok, checks=checks), 200 if ok else 503)
     answer.headers["Cache-Control"] = "no-store"
     return answer
+
+
+async def _collector(console: Console, scope: Scope) -> answers.Check:
+    """How the collector is; who may not see everything is told no address of a server."""
+    found = await collector_check(console)
+    return found if scope.sees_all else found.model_copy(update={"message": found.state})
 
 
 def _store(console: Console) -> answers.Check:

@@ -1,4 +1,4 @@
-"""How the collectors are: by their own figures where they are named, else by what they kept last."""
+"""How the collector is: by its own figures where they are named, else by what it kept last."""
 
 import asyncio
 import datetime as dt

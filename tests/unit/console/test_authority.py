@@ -88,6 +88,9 @@ async def client():
     gate: Any = TokenGate()
     cluster: Any = Server()
     made.gate, made.cluster = gate, cluster
+    made.settings = made.settings.model_copy(update={
+        "console": made.settings.console.model_copy(update={"collector_url": "http://[::1]:1/x"})
+    })  # fmt: skip
     marked = {"conditions": [condition("Ready", "False", "CredentialsInvalid", MARK)]}
     fill(
         made.world,
@@ -192,6 +195,8 @@ async def test_who_may_edit_writes_by_his_own_name_where_he_may_see(client):
 async def test_addresses_of_servers_are_told_only_to_who_sees_everything(client):
     http, _ = client
     for who, shown in (("viewer", False), ("auditor", True)):
+        health = await (await http.get("/api/v1/health", headers=bearer(who))).text()
+        assert ("::1" in health) is shown
         told = [
             await (await http.get(f"/api/v1/{path}", headers=bearer(who))).text()
             for path in ("stats", "health")

@@ -22,7 +22,7 @@ cloudflux_access_events_lag_other 9.0
     [
         (200, LAGS, "ok", "43 events behind"),
         (200, "something_else 1\n", "failed", "no figures of a collector"),
-        (500, LAGS, "failed", "answers with 500"),
+        (500, LAGS, "failed", "answer with 500"),
     ],
 )
 async def test_a_collector_is_asked(status, text, state, words):

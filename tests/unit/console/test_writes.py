@@ -66,8 +66,12 @@ async def test_a_button_writes_what_it_says(client, path, action, written):
 async def test_unknown_actions_and_objects_are_not_there(client):
     http, cluster = client
     data = {"csrf": await csrf(http, "/policies")}
-    for path in ("/policies/team-a/save-money/delete", "/policies/team-a/none/suspend",
-                 "/datasets/team-a/none/reclassify", "/migrations/team-a/move-1/delete"):  # fmt: skip
+    for path in (
+        "/policies/team-a/save-money/delete",
+        "/policies/team-a/none/suspend",
+        "/datasets/team-a/none/reclassify",
+        "/migrations/team-a/move-1/delete",
+    ):
         assert (await http.post(path, data=data, headers=HTML)).status == 404, path
     assert cluster.written == []
 
