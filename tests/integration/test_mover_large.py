@@ -9,11 +9,15 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 from tests.integration.moving import Move
+from tests.servers import azure_ref, gcs_ref
 
 from cloudflux.api.tasks import Credentials, StoreRef
 from cloudflux.errors import IntegrityError
 from cloudflux.migration import place_large
+from cloudflux.storage.registry import open_store
 from cloudflux.storage.s3 import S3Store
+from cloudflux_dev.cloudservers import AzureServer, GcsServer
+from cloudflux_dev.gcsstub import GcsStub
 from cloudflux_dev.s3servers import S3Server, start_versitygw
 
 SIZE = (24 << 20) + 12_345
@@ -147,3 +151,80 @@ def test_small_bytes_that_change_on_the_way_are_read_again(
     move.until_switched()
     with S3Store.from_ref(move.target).open("small") as stream:
         assert stream.read() == b"right"
+
+
+@pytest.mark.parametrize("way", ["gcs to azure", "azure to gcs"])
+def test_a_killed_upload_goes_on_between_clouds_and_nothing_is_read_twice(
+    way: str,
+    azurite: AzureServer,
+    gcs_stub: GcsStub,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    name = f"large-{way.replace(' ', '-')}"
+    azurite.client().create_container(name)
+    google = GcsServer(gcs_stub.endpoint, 0)
+    google.client().create_bucket(name)
+    places = [gcs_ref(google, f"gs://{name}/data"), azure_ref(azurite, f"az://{name}/data")]
+    move = Move(tmp_path, *(places if way == "gcs to azure" else reversed(places)))
+    data, source = os.urandom(SIZE), open_store(move.source)
+    source.put("big", io.BytesIO(data), SIZE)
+    assert move.plan().problems == ()
+    kind, read = type(source), list[int]()
+    original = kind.read_range  # type: ignore[attr-defined]
+
+    class Died(BaseException):
+        """Stands for a kill: nothing is aborted after it."""
+
+    def dies(self: Any, key: str, start: int, length: int, **given: Any) -> bytes:
+        if start > 8 << 20:
+            raise Died
+        read.append(start)
+        return original(self, key, start, length, **given)
+
+    monkeypatch.setattr(kind, "read_range", dies)
+    with pytest.raises(Died):
+        move.copy()
+    before = set(read)
+    assert before == {0, 8 << 20}
+    read.clear()
+
+    def counts(self: Any, key: str, start: int, length: int, **given: Any) -> bytes:
+        read.append(start)
+        return original(self, key, start, length, **given)
+
+    monkeypatch.setattr(kind, "read_range", counts)
+    assert move.copy().objects_failed == 0
+    # of GCS, what was read ahead of what was sent is read again
+    assert not {0} & set(read)
+    monkeypatch.setattr(kind, "read_range", original)
+    method = move.until_switched().method
+    assert method.startswith("crc32c computed" if way == "azure to gcs" else "crc64nvme of the")
+    with open_store(move.target).open("big") as stream:
+        assert stream.read() == data
+
+
+def test_a_sweep_drops_an_upload_that_no_listing_shows(
+    azurite: AzureServer, gcs_stub: GcsStub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    azurite.client().create_container("swept")
+    google = GcsServer(gcs_stub.endpoint, 0)
+    google.client().create_bucket("swept")
+    move = Move(tmp_path, azure_ref(azurite, "az://swept/data"), gcs_ref(google, "gs://swept/data"))
+    source = open_store(move.source)
+    source.put("big", io.BytesIO(bytes(SIZE)), SIZE)
+    move.plan()
+
+    def dies(*_: Any, **__: Any) -> bytes:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(source), "read_range", dies)
+    with pytest.raises(KeyboardInterrupt):
+        move.copy()
+
+    def sessions() -> list[str]:
+        return [id_ for id_, one in gcs_stub.sessions.items() if one.bucket == "swept"]
+
+    assert len(sessions()) == 1
+    move.sweep()
+    assert sessions() == []

@@ -249,7 +249,12 @@ class _Handler(BaseHTTPRequestHandler):
             del stub.objects(bucket)[name]
             return 204, {}, b""
         if kind == "download":
-            return 200, {"X-Goog-Generation": found.resource["generation"]}, found.data
+            told = {"X-Goog-Generation": found.resource["generation"]}
+            span = self.headers.get("Range", "").removeprefix("bytes=")
+            if not span:
+                return 200, told, found.data
+            start, _, end = span.partition("-")
+            return 206, told, found.data[int(start) : int(end) + 1]
         return _json(found.resource)
 
     def _upload(

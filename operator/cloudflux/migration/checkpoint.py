@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 
 from cloudflux.migration.files import JSON, cut_torn_line, dump, read_lines, sync_directory
+from cloudflux.migration.proof import Piece
+from cloudflux.storage.digests import crc_hex
 from cloudflux.storage.keys import decode_key, encode_key
 
 SYNC_RECORDS = 2048
@@ -91,6 +93,8 @@ class Checkpoint:
         """(version, sha256) of objects whose change in place was about to begin, by key."""
         self.uploads: dict[str, tuple[str, str]] = {}
         """(source version, upload id) of large objects that were begun, by key."""
+        self.pieces: dict[str, dict[int, Piece]] = {}
+        """Pieces of these that were read, by key and start."""
         self.skipped: dict[str, str] = {}
         """Reasons of objects that were left as they are, by key."""
         self.begun_before = path.exists()
@@ -128,6 +132,13 @@ class Checkpoint:
     def begin(self, key: str, version: str, upload_id: str) -> None:
         """Record that an object's upload in parts has begun, so that it can be gone on with."""
         self._append({"upload": encode_key(key), "version": version, "id": upload_id})
+
+    def read(self, key: str, start: int, piece: Piece) -> None:
+        """Record what was read of an object whose upload has begun."""
+        crcs = {name: crc_hex(name, crc) for name, crc in piece.crcs.items()}
+        self._append(
+            {"piece": encode_key(key), "at": start, "size": piece.size_bytes, "crcs": crcs}
+        )
 
     def skip(self, key: str, reason: str) -> None:
         """Record that an object is left as it is, and why."""
@@ -175,7 +186,13 @@ class Checkpoint:
             key = decode_key(record["intent"])
             self.intents[key] = (record["version"], record["sha256"])
         elif "upload" in record:
-            self.uploads[decode_key(record["upload"])] = (record["version"], record["id"])
+            key = decode_key(record["upload"])
+            self.uploads[key] = (record["version"], record["id"])
+            self.pieces.pop(key, None)
+        elif "piece" in record:
+            crcs = {name: int(crc, 16) for name, crc in record["crcs"].items()}
+            pieces = self.pieces.setdefault(decode_key(record["piece"]), {})
+            pieces[record["at"]] = Piece(record["size"], crcs)
         elif "settled" in record:
             self._unsettled.clear()
         elif "skipped" in record:
@@ -188,3 +205,4 @@ class Checkpoint:
             self.intents.pop(moved.key, None)
             self.skipped.pop(moved.key, None)
             self.uploads.pop(moved.key, None)
+            self.pieces.pop(moved.key, None)

@@ -1,6 +1,6 @@
 """Writing one large object: by parts on both sides where both can, else as one stream."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, BinaryIO, cast
 
 from cloudflux.api.tasks import JobTask
@@ -70,7 +70,8 @@ def needed_digests(session: Session, info: ObjectInfo) -> set[str]:
 def kept_digests(session: Session, digests: Mapping[str, str]) -> dict[str, str]:
     """The digests that verification can compare."""
     target = session.target.capabilities
-    names = {"sha256", *target.checksums, *target.reads_back}
+    by_parts = getattr(session.target, "parts_digest", None)
+    names = {"sha256", *target.checksums, *target.reads_back, by_parts}
     return {name: value for name, value in digests.items() if name in names}
 
 
@@ -103,50 +104,64 @@ def changed_or(session: Session, info: ObjectInfo, error: Exception) -> Exceptio
 class _SourcePieces:
     """The source's content in pieces, checked, paced, and digested as they pass."""
 
-    def __init__(self, session: Session, info: ObjectInfo, crc: str | None) -> None:
+    def __init__(
+        self, session: Session, info: ObjectInfo, checkpoint: Checkpoint, names: Collection[str]
+    ) -> None:
         self.size_bytes = info.size_bytes
-        self._session, self._info = session, info
-        self.digests = PieceDigests(crc) if crc else None
+        self._session, self._info, self._checkpoint = session, info, checkpoint
+        known = checkpoint.pieces.get(info.key)
+        self.digests = PieceDigests(names, known)
 
     def read(self, start: int, length: int) -> bytes:
         """Exactly these bytes. Raises SourceChanged."""
         self._session.context.check()
+        key = self._info.key
         try:
             data = cast("Ranged", self._session.source).read_range(
-                self._info.key, start, length, if_version=self._info.version
+                key, start, length, if_version=self._info.version
             )
         except PreconditionFailed as error:
-            raise SourceChanged(self._info.key) from error
-        if self.digests is not None:
-            self.digests.add(start, data)
+            raise SourceChanged(key) from error
+        piece = self.digests.add(start, data)
+        if key in self._checkpoint.uploads:  # which a later attempt may go on with
+            self._checkpoint.read(key, start, piece)
         keep_to_bandwidth(self._session, length)
         return data
+
+    def recall(self, start: int, length: int) -> int | None:
+        """The CRC of a piece as it was read last, perhaps before a kill."""
+        name = cast("PartWriting", self._session.target).parts_digest
+        return self.digests.recall(start, length, name)
 
 
 def _put_parts(
     session: Session, info: ObjectInfo, checkpoint: Checkpoint, arguments: Mapping[str, Any]
 ) -> tuple[Written, Mapping[str, str]]:
-    expected = session.origin.expected(info)
+    expected, target = session.origin.expected(info), cast("PartWriting", session.target)
     if expected and not expected.keys() & set(COMBINED):
         # An MD5 or SHA-256 of the whole can only be had of its bytes in order.
         return _put_stream(session, info, arguments)
-    crc = next(iter(expected), None)
-    pieces = _SourcePieces(session, info, crc if crc != "crc64nvme" else None)
-    begun: Callable[[str], None] = lambda id_: checkpoint.begin(info.key, info.version, id_)  # noqa: E731
     version, upload_id = checkpoint.uploads.get(info.key, ("", None))
-    can_go_on = version == info.version and pieces.digests is None
-    if upload_id is not None and not can_go_on:
+    if upload_id and version != info.version:
         session.target.abort_upload(info.key, upload_id)
-    written, digests = cast("PartWriting", session.target).put_parts(
+        upload_id = None
+    if not upload_id:
+        checkpoint.pieces.pop(info.key, None)
+    names = {target.parts_digest, *expected}
+    pieces = _SourcePieces(session, info, checkpoint, names)
+    written, digests = target.put_parts(
         info.key,
         cast("Pieces", pieces),
-        upload_id=upload_id if can_go_on else None,
-        begun=begun,
+        upload_id=upload_id or None,
+        begun=lambda id_: checkpoint.begin(info.key, info.version, id_),
         **arguments,
     )
-    if pieces.digests is not None:
-        digests = {**digests, **pieces.digests.hex(info.size_bytes)}
-    return written, digests
+    if info.key in checkpoint.uploads:
+        checkpoint.begin(info.key, info.version, "")  # it is whole, and can't be gone on with
+    read = pieces.digests.hex(info.size_bytes)
+    if read.get(target.parts_digest) != digests[target.parts_digest]:
+        return written, digests  # what was read before a kill is not what the target holds
+    return written, {**read, **digests}
 
 
 def _put_stream(

@@ -2,7 +2,8 @@
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 from cloudflux.storage.digests import combine_crcs, crc_hex, crc_of
 from cloudflux.storage.interface import Capabilities, ObjectInfo
@@ -54,20 +55,42 @@ class Origin:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of an object as it was read: its size, and its CRCs by name."""
+
+    size_bytes: int
+    crcs: Mapping[str, int]
+
+
 class PieceDigests:
-    """The CRC of a whole whose pieces come in any order."""
+    """The CRCs of a whole whose pieces come in any order; thread-safe."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._found: dict[int, tuple[int, int]] = {}
+    def __init__(self, names: Collection[str], known: Mapping[int, Piece] | None = None) -> None:
+        """`known` pieces, by where they start, were read before."""
+        self._names = frozenset(names)
+        self._found = dict(known or {})
 
-    def add(self, start: int, data: bytes) -> None:
+    def add(self, start: int, data: bytes) -> Piece:
         """Add a piece; the same start again replaces it."""
-        self._found[start] = (crc_of(self.name, data), len(data))
+        piece = Piece(len(data), {name: crc_of(name, data) for name in self._names})
+        self._found[start] = piece
+        return piece
+
+    def recall(self, start: int, length: int, name: str) -> int | None:
+        """A CRC of a piece as it was read last; None when it is not known."""
+        piece = self._found.get(start)
+        return piece.crcs.get(name) if piece is not None and piece.size_bytes == length else None
 
     def hex(self, size_bytes: int) -> Mapping[str, str]:
-        """The digest; {} unless the pieces make up the whole."""
+        """The digests; {} unless the pieces make up the whole."""
         ordered = [self._found[start] for start in sorted(self._found)]
-        if sum(length for _, length in ordered) != size_bytes:
+        if sum(piece.size_bytes for piece in ordered) != size_bytes:
             return {}
-        return {self.name: crc_hex(self.name, combine_crcs(self.name, ordered))}
+        return {
+            name: crc_hex(
+                name, combine_crcs(name, [(one.crcs[name], one.size_bytes) for one in ordered])
+            )
+            for name in self._names
+            if all(name in one.crcs for one in ordered)
+        }

@@ -25,6 +25,7 @@ def sweep(session: Session, request: SweepRequest) -> SweepResult:
     session.target.check()
     remove_markers(session, request)
     aborted = abort_uploads(session)
+    _abort_unlisted(session)
     if request.keep_copies:
         kept = counted(_count_checkpoint(session), "copy is", "copies are")
         return SweepResult(
@@ -94,6 +95,15 @@ def abort_uploads(
         session.target.abort_upload(key, upload_id)
         aborted += 1
     return aborted
+
+
+def _abort_unlisted(session: Session) -> None:
+    """Abort uploads that no listing of the store shows; absent ones are no error."""
+    with Checkpoint(session.files.checkpoint) as checkpoint:
+        begun = {key: upload_id for key, (_, upload_id) in checkpoint.uploads.items() if upload_id}
+    for key, upload_id in begun.items():
+        session.context.check()
+        session.target.abort_upload(key, upload_id)
 
 
 def _count_checkpoint(session: Session) -> int:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, cast
 
-from azure.core import MatchConditions
 from azure.storage.blob import BlobClient, BlobServiceClient
 
 from cloudflux.api.tasks import StoreRef
@@ -11,8 +10,8 @@ from cloudflux.errors import NotSupported, ObjectNotFound, PreconditionFailed, S
 from cloudflux.storage import azure_attributes as attributes
 from cloudflux.storage import azure_bulk, azure_encryption, azure_tiers, azure_upload
 from cloudflux.storage.azure_client import client_for, split_uri
-from cloudflux.storage.azure_control import AzureControl
 from cloudflux.storage.azure_errors import Requests
+from cloudflux.storage.azure_large import AzureLarge, conditions_of
 from cloudflux.storage.azure_send import Sender
 from cloudflux.storage.azure_stream import BlobStream
 from cloudflux.storage.digests import compare
@@ -32,7 +31,7 @@ PAGE_KEYS = 5000
 CONTROL_CHARACTERS = "".join(map(chr, (*range(0x20), 0x7F)))
 
 
-class AzureStore(AzureControl):
+class AzureStore(AzureLarge):
     """Block blobs; the version of one is its ETag."""
 
     def __init__(
@@ -118,7 +117,7 @@ class AzureStore(AzureControl):
                 max_concurrency=1,
                 validate_content="md5",
                 **self._read_with,
-                **_conditions(if_version=if_version),
+                **conditions_of(if_version=if_version),
             )
 
         opened = self._requests.send("Get Blob", key, request)
@@ -151,7 +150,7 @@ class AzureStore(AzureControl):
                 size_bytes,
                 arguments=attributes.write_arguments(info, storage_class, metadata, key=key),
                 encryption=self._write_with,
-                conditions=_conditions(if_absent=if_absent, if_version=if_version),
+                conditions=conditions_of(if_absent=if_absent, if_version=if_version),
                 sha256=sha256,
             )
         except ObjectNotFound as error:
@@ -169,7 +168,7 @@ class AzureStore(AzureControl):
         blob = self._blob(key)
 
         def request() -> None:
-            blob.delete_blob(**_conditions(if_version=if_version))
+            blob.delete_blob(**conditions_of(if_version=if_version))
 
         try:
             self._requests.send("Delete Blob", key, request)
@@ -288,11 +287,3 @@ def _is_utf8(key: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _conditions(*, if_absent: bool = False, if_version: str | None = None) -> dict[str, Any]:
-    if if_absent:
-        return {"match_condition": MatchConditions.IfMissing}
-    if if_version is not None:
-        return {"etag": f'"{if_version}"', "match_condition": MatchConditions.IfNotModified}
-    return {}

@@ -48,6 +48,7 @@ _BY_CODE: dict[str, type[StorageError]] = {
     "BlobImmutableDueToLegalHold": PermissionDenied,
     "ConditionNotMet": PreconditionFailed,
     "BlobAlreadyExists": PreconditionFailed,
+    "InvalidBlockList": PreconditionFailed,  # another writer's commit dropped our blocks
     "LeaseIdMissing": PreconditionFailed,
     "LeaseAlreadyPresent": PreconditionFailed,
     "LeaseIdMismatchWithBlobOperation": PreconditionFailed,
@@ -98,6 +99,7 @@ _RIGHTS = {
     "Get Blob Tags": "tags",
     "Put Blob": "create and write (and tags where blobs have tags)",
     "Put Block": "write",
+    "Get Block List": "read",
     "Put Block List": "create and write (and tags where blobs have tags)",
     "Set Blob Tier": "write",
     "Blob Batch": "write",

@@ -54,7 +54,7 @@ class FileStore:
         self._durability = file_new.Durability(self._paths.root)
         self._reader = file_read.Reader(self._paths)
         self._writer = file_new.Writer(self._paths, self._reader, self._durability)
-        self.least_parts_bytes = 2 * file_write.PART_BYTES
+        self.least_parts_bytes, self.parts_digest = 2 * file_write.PART_BYTES, file_write.PROOF
 
     def check(self) -> None:
         """Raise a clear error unless the directory and its tiers can be listed."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from cloudflux.api.common import EncryptionType
 from cloudflux.api.tasks import StoreRef
@@ -10,10 +10,10 @@ from cloudflux.errors import ConfigurationError, NotSupported, ObjectNotFound, P
 from cloudflux.storage import gcs_attributes as attributes
 from cloudflux.storage import gcs_config, gcs_rewrite
 from cloudflux.storage.bucket_facts import BucketFacts
-from cloudflux.storage.digests import compare
 from cloudflux.storage.encryption import Asked, encryption_of
 from cloudflux.storage.gcs_client import TIMEOUTS_SECONDS, Connection, Connector, split_uri
-from cloudflux.storage.gcs_errors import Body, Requests
+from cloudflux.storage.gcs_errors import Requests
+from cloudflux.storage.gcs_large import GcsLarge, conditions_of
 from cloudflux.storage.gcs_upload import SINGLE_REQUEST_BYTES, Upload
 from cloudflux.storage.interface import (
     CONTROL_PREFIX,
@@ -30,7 +30,7 @@ CARRIED = ",".join(("metadata", "contexts", *attributes.HEADER_FIELDS))
 LISTED_WHOLE = LISTED.replace("updated", f"updated,{CARRIED}")
 
 
-class GcsStore:
+class GcsStore(GcsLarge):
     """Objects with generations; every write, change and deletion names the one it means."""
 
     def __init__(
@@ -94,31 +94,6 @@ class GcsStore:
         """Everything known of one object. Raises ObjectNotFound."""
         return attributes.from_blob(key, self._load(key))
 
-    def open(self, key: str, *, if_version: str | None = None) -> BinaryIO:
-        """Stream the content as it is stored. Raises PreconditionFailed."""
-        name = self._name(key)
-        remote = self._remote
-
-        def request() -> Any:
-            answer = remote.session.get(
-                remote.url("download/storage", self._bucket_name, name),
-                params={"alt": "media", **_conditions(if_version=if_version)},
-                headers={"Accept-Encoding": "gzip"},
-                stream=True,
-                timeout=TIMEOUTS_SECONDS,
-            )
-            self._requests.require_success(answer, "objects.get", key)
-            return answer
-
-        answer = self._requests.send(remote.retrier, "objects.get", key, request)
-        opened = answer.headers.get("X-Goog-Generation", if_version)
-        if if_version is not None and opened != if_version:
-            answer.close()  # a server that knows no conditions
-            raise PreconditionFailed(
-                f"{printable(key)} changed; list again", backend="gcs", operation="open", key=key
-            )
-        return cast("BinaryIO", Body(answer, self._requests, key))
-
     def put(
         self,
         key: str,
@@ -143,19 +118,12 @@ class GcsStore:
             size_bytes,
             body=body,
             conditions={
-                **_conditions(if_absent=if_absent, if_version=if_version),
+                **conditions_of(if_absent=if_absent, if_version=if_version),
                 **self._kms,
             },
             sha256=sha256,
         )
-        written = Written(str(stored["generation"]), attributes.checksums_of(stored))
-        try:
-            compare(digests, written.checksums, f"{self.uri}/{printable(key)}")
-            attributes.require_kept(body, stored, key)
-        except Exception:
-            self.delete(key, if_version=written.version)
-            raise
-        return written
+        return self._written(key, body, stored, digests)
 
     def delete(self, key: str, *, if_version: str | None = None) -> None:
         """Remove; absent is not an error unless if_version is given (ObjectNotFound)."""
@@ -217,13 +185,6 @@ class GcsStore:
             return bucket
 
         return gcs_config.bucket_facts(load)
-
-    def uploads(self, prefix: str = "") -> Iterator[tuple[str, str]]:  # noqa: ARG002
-        """Nothing: unfinished uploads are invisible, free, and forgotten after a week."""
-        yield from ()
-
-    def abort_upload(self, key: str, upload_id: str) -> None:
-        """Nothing to do; see `uploads`."""
 
     def close(self) -> None:
         """Nothing: the connections are shared by all stores of the endpoint and the identity."""
@@ -289,11 +250,3 @@ class GcsStore:
                 backend="gcs",
                 key=key,
             )
-
-
-def _conditions(*, if_absent: bool = False, if_version: str | None = None) -> dict[str, int]:
-    if if_absent:
-        return {"ifGenerationMatch": 0}
-    if if_version is not None:
-        return {"ifGenerationMatch": attributes.generation(if_version)}
-    return {}

@@ -2,19 +2,23 @@
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, BinaryIO
 from urllib.parse import urlencode
 
-from cloudflux.errors import CloudFluxError, Unavailable
-from cloudflux.storage.digests import Digests, hex_to_base64
+from cloudflux.errors import CloudFluxError, ObjectNotFound, Unavailable
+from cloudflux.storage.digests import Digests, combine_crcs, crc_hex, crc_of, hex_to_base64
 from cloudflux.storage.gcs_client import TIMEOUTS_SECONDS, Connection
 from cloudflux.storage.gcs_errors import Requests
-from cloudflux.storage.parts import MIB, read_exactly, read_whole, require_announced
+from cloudflux.storage.interface import Pieces
+from cloudflux.storage.parts import MIB, made_ahead, read_exactly, read_whole, require_announced
 
 SINGLE_REQUEST_BYTES = 16 * MIB
 CHUNK_BYTES = 8 * MIB
+AHEAD = 2
+"""Pieces on their way from the source while one is sent."""
+CRC = "crc32c"
 OPERATION = "objects.insert"
 
 
@@ -35,8 +39,8 @@ class Upload:
         sha256: str | None,
     ) -> tuple[dict[str, Any], Mapping[str, str]]:
         """Send everything in one request, with the CRC32C that the server compares."""
-        data, digests = read_whole(self._key, stream, size_bytes, sha256, {"crc32c"})
-        described = {**body, "crc32c": hex_to_base64(digests["crc32c"])}
+        data, digests = read_whole(self._key, stream, size_bytes, sha256, {CRC})
+        described = {**body, CRC: hex_to_base64(digests[CRC])}
         boundary = secrets.token_hex(16)
         content = body.get("contentType", "application/octet-stream")
         message = b"".join((
@@ -70,8 +74,8 @@ class Upload:
 
         The last chunk is sent only when the stream was the one announced, with its CRC32C.
         """
-        digests = Digests({"crc32c", *(("sha256",) if sha256 else ())})
-        session = self._begin(body, conditions, size_bytes)
+        digests = Digests({CRC, *(("sha256",) if sha256 else ())})
+        session = self.begin(body, conditions, size_bytes)
         try:
             start = 0
             chunk = read_exactly(stream, CHUNK_BYTES)
@@ -82,7 +86,8 @@ class Upload:
                 if last or start + len(chunk) >= size_bytes:
                     digests.update(following)  # nothing, unless the stream is too long
                     require_announced(self._key, digests, size_bytes, sha256)
-                answer = self._chunk(session, chunk, start, size_bytes, digests if last else None)
+                whole = digests.hex()[CRC] if last else None
+                answer = self._chunk(session, chunk, start, size_bytes, whole)
                 if last:
                     if answer is None:
                         raise Unavailable(
@@ -91,14 +96,69 @@ class Upload:
                     return answer, digests.hex()
                 start, chunk = start + len(chunk), following
         except BaseException:
-            # The server forgets an upload after a week by itself.
-            with suppress(CloudFluxError), self._requests.translated(OPERATION, self._key):
-                self._connection.session.delete(session, timeout=TIMEOUTS_SECONDS)
+            self.abort(session)
             raise
 
-    def _begin(
+    def pieces(
+        self, session: str, pieces: Pieces, there: int, stored: dict[str, Any] | None
+    ) -> tuple[dict[str, Any], Mapping[str, str]]:
+        """Send an object's pieces in order, from the byte `there` on that the server waits for.
+
+        Of what it has, only pieces whose CRC is not known are read; where that is all, `stored`
+        is the object. The last piece goes with the CRC32C of all.
+        """
+        size_bytes = pieces.size_bytes
+        crcs: list[tuple[int, int]] = []
+
+        def made(start: int) -> Callable[[], tuple[int, int, int, bytes]]:
+            length = min(CHUNK_BYTES, size_bytes - start)
+
+            def make() -> tuple[int, int, int, bytes]:
+                known = pieces.recall(start, length) if start + length <= there else None
+                data = b"" if known is not None else pieces.read(start, length)
+                return start, length, crc_of(CRC, data) if known is None else known, data
+
+            return make
+
+        bodies = (made(start) for start in range(0, size_bytes, CHUNK_BYTES))
+        for start, length, crc, data in made_ahead(bodies, AHEAD, "gcs-piece"):
+            crcs.append((crc, length))
+            if start + length <= there:
+                continue
+            last = start + length == size_bytes
+            whole = crc_hex(CRC, combine_crcs(CRC, crcs)) if last else None
+            stored = self._chunk(session, data, start, size_bytes, whole, begun=there > start)
+        if stored is None:
+            raise Unavailable("GCS: the upload is whole but was not accepted", key=self._key)
+        return stored, {CRC: crc_hex(CRC, combine_crcs(CRC, crcs))}
+
+    def held(self, session: str, size_bytes: int) -> tuple[int, dict[str, Any] | None]:
+        """How many bytes a session has, and the object when it is whole; none when it is gone."""
+        if not self._ours(session):
+            return 0, None
+        try:
+            found: tuple[int, dict[str, Any] | None] = self._send(
+                lambda: self._position(session, size_bytes)
+            )
+        except ObjectNotFound:
+            return 0, None
+        return found
+
+    def abort(self, session: str) -> None:
+        """Drop a session; the server forgets it after a week by itself."""
+        if self._ours(session):
+            with suppress(CloudFluxError), self._requests.translated(OPERATION, self._key):
+                self._connection.session.delete(session, timeout=TIMEOUTS_SECONDS)
+
+    def _ours(self, session: str) -> bool:
+        """Whether a URL that was written down leads where our token may be sent."""
+        return session.startswith(f"{self._connection.endpoint}/")
+
+    def begin(
         self, body: Mapping[str, Any], conditions: Mapping[str, int | str], size_bytes: int
     ) -> str:
+        """Begin a session, and return its URL: who has it may write this object for a week."""
+
         def request() -> str:
             answer = self._connection.session.post(
                 self._connection.url("upload/storage", self._bucket),
@@ -114,13 +174,22 @@ class Upload:
         return session
 
     def _chunk(
-        self, session: str, chunk: bytes, start: int, size_bytes: int, whole: Digests | None
+        self,
+        session: str,
+        chunk: bytes,
+        start: int,
+        size_bytes: int,
+        whole: str | None,
+        *,
+        begun: bool = False,
     ) -> dict[str, Any] | None:
-        """Send a chunk; returns the resource after the last one, else None."""
+        """Send a chunk, `whole` is the CRC of all with the last; returns the resource then.
+
+        Of one that is `begun` already, what the server has is not sent.
+        """
         headers = {}
         if whole is not None:
-            headers["X-Goog-Hash"] = f"crc32c={hex_to_base64(whole.hex()['crc32c'])}"
-        begun = False
+            headers["X-Goog-Hash"] = f"{CRC}={hex_to_base64(whole)}"
 
         def request() -> dict[str, Any] | None:
             nonlocal begun
@@ -153,6 +222,9 @@ class Upload:
         if answer.status_code == 308:
             span = answer.headers.get("Range", "")
             return (int(span.rpartition("-")[2]) + 1 if span else 0), None
+        if answer.status_code in (404, 410):
+            answer.close()
+            raise ObjectNotFound("GCS: the upload is gone; it begins anew", key=self._key)
         return size_bytes, self._resource(answer)
 
     def _resource(self, answer: Any) -> dict[str, Any]:

@@ -262,6 +262,13 @@ class Pieces(Protocol):
         """Exactly these bytes; called from several threads, in any order."""
         ...
 
+    def recall(self, start: int, length: int) -> int | None:
+        """The CRC, as `parts_digest` names it, of these bytes as they were read last.
+
+        None when it is not known. It outlives a kill.
+        """
+        ...
+
 
 @runtime_checkable
 class PartWriting(Protocol):
@@ -269,6 +276,8 @@ class PartWriting(Protocol):
 
     least_parts_bytes: int
     """Objects of at least this size are written by parts."""
+    parts_digest: str
+    """The CRC of the whole that `put_parts` always returns."""
 
     def put_parts(
         self,

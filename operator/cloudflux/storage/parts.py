@@ -1,6 +1,7 @@
 """What every upload in parts needs: part sizes, reading a part, sending some at a time."""
 
 import math
+import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,6 +9,7 @@ from typing import BinaryIO, TypeVar
 
 from cloudflux.errors import IntegrityError
 from cloudflux.storage.digests import Digests, Whole, digest_bytes
+from cloudflux.storage.interface import Pieces
 from cloudflux.storage.keys import printable
 
 Item = TypeVar("Item")
@@ -73,6 +75,67 @@ def _require(key: str, found_bytes: int, found: str, size_bytes: int, sha256: st
         )
     if sha256 is not None and found != sha256:
         raise IntegrityError(f"{printable(key)}: the bytes are not those expected (sha256)")
+
+
+def pieces_of(pieces: Pieces, length: int) -> Iterator[Callable[[], bytes]]:
+    """Functions that each read one piece, in order; the last piece is shorter."""
+    for start in range(0, pieces.size_bytes, length):
+        span = min(length, pieces.size_bytes - start)
+        yield lambda start=start, span=span: pieces.read(start, span)  # type: ignore[misc]
+
+
+def send_numbered(
+    bodies: Iterator[Callable[[], bytes]],
+    held: Mapping[int, Result],
+    send: Callable[[int, bytes], Result],
+    width: int,
+    name: str,
+) -> list[Result]:
+    """Send bodies, numbered from 1, some at a time; returns the results in order.
+
+    What is `held` is not made; no more bodies are taken from the iterator than are worked on.
+    """
+    parts = dict(held)
+    failures: list[BaseException] = []
+    lock, numbered = threading.Lock(), enumerate(bodies, start=1)
+
+    def work() -> None:
+        while not failures:
+            try:
+                with lock:
+                    number, body = next(numbered, (0, None))
+                if body is None:
+                    return
+                if number not in parts:
+                    parts[number] = send(number, body())
+            except BaseException as error:  # noqa: BLE001  (raised again below)
+                failures.append(error)
+
+    threads = [threading.Thread(target=work, name=name) for _ in range(width - 1)]
+    for thread in threads:
+        thread.start()
+    work()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+    return [parts[number] for number in sorted(parts)]
+
+
+def made_ahead(bodies: Iterator[Callable[[], Result]], ahead: int, name: str) -> Iterator[Result]:
+    """Make bodies in order, `ahead` of them on their way while one is used."""
+    with ThreadPoolExecutor(ahead, thread_name_prefix=name) as pool:
+        running: deque[Future[Result]] = deque()
+        try:
+            for body in bodies:
+                running.append(pool.submit(body))
+                if len(running) > ahead:
+                    yield running.popleft().result()
+            while running:
+                yield running.popleft().result()
+        finally:
+            for future in running:
+                future.cancel()
 
 
 def in_parallel(

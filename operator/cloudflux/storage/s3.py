@@ -27,6 +27,7 @@ from cloudflux.storage.s3_conditions import Conditions, conditions_of, gone_is_c
 from cloudflux.storage.s3_control import S3Control
 from cloudflux.storage.s3_encryption import ServerSide
 from cloudflux.storage.s3_listing import Order
+from cloudflux.storage.s3_uploads import CRC
 from cloudflux.storage.s3_wire import Wire
 from cloudflux.storage.s3_write import SINGLE_PUT_BYTES, Writer
 
@@ -53,7 +54,7 @@ class S3Store(S3Control):
         self._encrypts = encryption is not None
         self._keeps_classes = False
         self.single_copy_bytes = single_copy_bytes
-        self.least_parts_bytes = SINGLE_PUT_BYTES
+        self.least_parts_bytes, self.parts_digest = SINGLE_PUT_BYTES, CRC
         self.page_keys = PAGE_KEYS
         self.uri = self._bucket.uri
         self.capabilities = Capabilities(

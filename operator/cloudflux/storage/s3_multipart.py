@@ -1,6 +1,5 @@
 """Multipart uploads and copies: parts in parallel, bounded memory, no orphans."""
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO
@@ -61,15 +60,10 @@ def upload_pieces(
     assert upload_id is not None  # noqa: S101  (made above)
     upload.known.update(known or {})
 
-    def bodies() -> Iterator[Callable[[], bytes]]:
-        for start in range(0, pieces.size_bytes, length):
-            span = min(length, pieces.size_bytes - start)
-            yield lambda start=start, span=span: pieces.read(start, span)  # type: ignore[misc]
-
     # Not aborted when the connection fails: the next attempt goes on with the parts that are
     # there, and what nobody continues is aborted by the sweep.
     try:
-        parts = _send_parts(upload, upload_id, bodies(), length)
+        parts = _send_parts(upload, upload_id, common.pieces_of(pieces, length), length)
         answer = uploads.complete(upload, upload_id, parts)
     except (PreconditionFailed, ObjectNotFound, IntegrityError):
         uploads.abort(upload, upload_id)
@@ -115,30 +109,9 @@ def copy(upload: Upload, source: str, size_bytes: int, *, version: str) -> Answe
 def _send_parts(
     upload: Upload, upload_id: str, bodies: Iterator[Callable[[], bytes]], length: int
 ) -> list[Part]:
-    """Parts in order; no more bodies are taken from the iterator than are worked on."""
-    parts = dict(upload.known)
-    failures: list[BaseException] = []
-    lock, numbered = threading.Lock(), enumerate(bodies, start=1)
-
-    def work() -> None:
-        while not failures:
-            try:
-                with lock:
-                    number, body = next(numbered, (0, None))
-                if body is None:
-                    return
-                if number not in parts:
-                    parts[number] = uploads.send_part(upload, upload_id, number, body())
-            except BaseException as error:  # noqa: BLE001  (raised again below)
-                failures.append(error)
-
     width = max(1, min(PARALLEL_PARTS, PARALLEL_BYTES // length))
-    threads = [threading.Thread(target=work, name="s3-part") for _ in range(width - 1)]
-    for thread in threads:
-        thread.start()
-    work()
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]
-    return [parts[number] for number in sorted(parts)]
+
+    def send(number: int, body: bytes) -> Part:
+        return uploads.send_part(upload, upload_id, number, body)
+
+    return common.send_numbered(bodies, upload.known, send, width, "s3-part")
