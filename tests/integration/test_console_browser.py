@@ -290,6 +290,29 @@ async def test_pages_fit_a_phone_and_two_hundred_percent(served, browser):
                 assert over <= 0, (path, width)
 
 
+@pytest.mark.parametrize("scripts", [True, False])
+async def test_colours_are_chosen_by_keyboard_and_remembered(served, browser, scripts):
+    background = "getComputedStyle(document.documentElement).backgroundColor"
+    wanted = {"color_scheme": "light", "java_script_enabled": scripts}
+    async with opened(browser, f"{served.url}/datasets?sort=-cost", **wanted) as page:
+        dark = page.get_by_role("button", name="Dark")
+        await expect(dark).to_have_attribute("aria-pressed", "false")
+        await dark.focus()
+        await page.keyboard.press("Enter")
+        await expect(dark).to_have_attribute("aria-pressed", "true")
+        assert page.url.endswith("/datasets?sort=-cost")
+        await page.goto(f"{served.url}/policies")
+        if scripts:
+            assert await page.evaluate(background) == "rgb(15, 19, 24)"
+            await page.get_by_role("button", name="System").click()
+            await expect(page.get_by_role("button", name="System")).to_have_attribute(
+                "aria-pressed", "true"
+            )
+            assert await page.evaluate(background) == "rgb(245, 246, 248)"
+        else:
+            await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
 async def test_everything_is_reached_by_keyboard(served, browser):
     served.hub.publish(sample(1))
     async with opened(browser, f"{served.url}/live") as page:
@@ -311,6 +334,26 @@ async def test_everything_is_reached_by_keyboard(served, browser):
         fields = {"type", "namespace", "dataset", "provider", "severity", "q"}
         assert {"pause", "announce", *fields} <= set(reached)
         assert "badge" in reached[-1]
+
+
+async def tab_to(page: Page, text: str) -> None:
+    for _ in range(60):
+        await page.keyboard.press("Tab")
+        if await page.evaluate("document.activeElement.textContent.trim()") == text:
+            return
+    raise AssertionError(f"{text} is not reached by the Tab key")
+
+
+async def test_a_job_is_found_and_approved_by_keyboard_alone(served, browser):
+    async with opened(browser, served.url) as page:
+        for text, heading in (
+            ("Migrations", "Migrations"),
+            ("team-a/move-1", "team-a/move-1"),
+            ("Approve plan abc", "Service Unavailable"),  # no cluster here
+        ):
+            await tab_to(page, text)
+            await page.keyboard.press("Enter")
+            await expect(page.locator("h1")).to_have_text(heading)
 
 
 async def test_a_job_is_approved_only_by_its_own_button(served, browser):

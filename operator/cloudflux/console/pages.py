@@ -22,6 +22,7 @@ from cloudflux.console.problems import Problem, not_found
 from cloudflux.console.shield import csrf_token, one_value
 from cloudflux.console.shown import TYPES
 from cloudflux.console.stream import wanted_of
+from cloudflux.console.theme import THEMES, theme_of
 from cloudflux.console.tidy import clean
 
 HERE = Path(__file__).parent
@@ -83,6 +84,9 @@ def page(
             version=cloudflux.__version__,
             notes=_notes(request),
             writes=console.settings.console.writes,
+            theme=theme_of(request),
+            themes=THEMES,
+            back=request.path_qs if request.method == "GET" else "/",
             **values,
         )
     )

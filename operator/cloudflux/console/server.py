@@ -11,6 +11,7 @@ from cloudflux.console import (
     simulate,
     socket,
     stream,
+    theme,
     writes,
 )
 from cloudflux.console.context import Console, console_of
@@ -44,6 +45,7 @@ def application(console: Console) -> web.Application:
             web.get("/login", pages.login),
             web.post("/login", signin.sign_in),
             web.post("/logout", signin.sign_out),
+            web.post("/theme", theme.choose),
             web.get("/static/{name}", pages.static),
             web.get("/healthz", healthz),
             web.get("/metrics", metrics.metrics),

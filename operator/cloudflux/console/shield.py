@@ -22,7 +22,7 @@ COOKIE = "cloudflux-session"
 MAX_BODY_BYTES = 64 * 1024
 PROBED_PATHS = frozenset({"/healthz", "/metrics"})
 """Asked by the pod's address, by nobody in particular; they tell numbers only."""
-OPEN_PATHS = frozenset({*PROBED_PATHS, "/login", "/api/v1/openapi.json"})
+OPEN_PATHS = frozenset({*PROBED_PATHS, "/login", "/theme", "/api/v1/openapi.json"})
 REQUESTS_PER_SECOND = 50.0
 BURST_REQUESTS = 200.0
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
