@@ -15,6 +15,8 @@ import pkgutil
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,9 +34,8 @@ def every_module() -> None:
 
 
 def access_store(directory: Path) -> None:
-    """Write, read, merge, compact and vacuum a table; ask DuckDB; keep Parquet."""
+    """Write, read, compact and vacuum a table; keep Parquet."""
     import deltalake
-    import duckdb
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
@@ -48,10 +49,8 @@ def access_store(directory: Path) -> None:
     table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
     found = table.to_pyarrow_dataset().to_table(filter=pc.field("reads") > 1)
     assert found.num_rows == 4
-    with duckdb.connect() as engine:
-        engine.register("found", found)
-        total = engine.sql("select key, sum(reads) as n from found group by key order by key")
-        assert total.fetchall() == [("a", 6), ("b", 4)]
+    total = found.group_by("key").aggregate([("reads", "sum")]).sort_by("key")
+    assert total.to_pydict() == {"key": ["a", "b"], "reads_sum": [6, 4]}
     for codec in ("zstd", "snappy", "gzip"):
         pq.write_table(rows, directory / f"{codec}.parquet", compression=codec)
         assert pq.read_table(directory / f"{codec}.parquet").num_rows == 3
@@ -148,29 +147,87 @@ def kubernetes(directory: Path) -> None:
 
 
 def commands(directory: Path) -> None:
-    """Each command answers; a directory is moved with proof; each child starts."""
-    run = [sys.executable, "-m", "cloudflux"]
-    said = subprocess.run([*run, "--help"], check=True, capture_output=True, text=True).stdout
-    assert "operator" in said
-    for command in ("operator", "collector", "plan", "move", "verify", "prices", "doctor"):
-        subprocess.run([*run, command, "--help"], check=True, capture_output=True)
+    """Every command answers, and those that need no cluster, store or broker do their work."""
+    from typer.testing import CliRunner
+
+    from cloudflux.cli.kubectl import app as plugin
+    from cloudflux.cli.main import _COMMANDS, app
+
+    for name in _COMMANDS:
+        answer = CliRunner().invoke(app, [name, "--help"])
+        assert answer.exit_code == 0, f"{name}: {answer.output} {answer.exception!r}"
+    assert CliRunner().invoke(plugin, ["--help"]).exit_code == 0
     source, target = directory / "source", directory / "target"
     source.mkdir()
     target.mkdir()
     (source / "a").write_bytes(b"content")
-    moved = subprocess.run(
-        [*run, "move", str(source), str(target)],
-        check=False, capture_output=True, text=True, env={**os.environ, "HOME": str(directory)},
-    )  # fmt: skip
-    assert moved.returncode == 0, moved.stdout + moved.stderr
+    said = ran(directory, "move", str(source), str(target))
     assert (target / "a").read_bytes() == b"content"
+    manifest = next(directory.rglob("manifest.jsonl"), None)
+    assert manifest is not None, said
+    ran(directory, "verify", str(manifest), "--deep")
+    ran(directory, "plan", str(target), "--json")
+    ran(directory, "prices", "show", "aws/us-east-1", "--json")
+    ran(directory, "simulate", "s3://bucket/data", "--duration", "1", "--speed", "0",
+        "--file", str(directory / "events"))  # fmt: skip
+    history = ("--reads", str(directory / "r.parquet"), "--objects", str(directory / "o.parquet"))
+    ran(directory, "explain", *history, "--day", "2024-12-01")
+    ran(directory, "evaluate", *history, "--until", "2025-01-31", "--origins", "1")
     for child in ("mover", "ingest", "brain"):
-        child_command = [sys.executable, "-m", "cloudflux.cli.child", child]
         ended = subprocess.run(
-            [*child_command, "--parent-pid", str(os.getpid())],
+            [sys.executable, "-m", "cloudflux.cli.child", child, "--parent-pid", str(os.getpid())],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         assert ended.returncode == 0, ended.stderr
+
+
+def ran(directory: Path, *arguments: str, code: int = 0) -> str:
+    """Run a command as the image's entry point does; return what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "cloudflux", *arguments],
+        capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, "HOME": str(directory)},
+    )  # fmt: skip
+    assert done.returncode == code, f"{arguments}: {done.stdout}{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def services(directory: Path) -> None:
+    """The long-running ones start, serve and end when they are asked to."""
+    said = ran(directory, "collector", "--state-dir", str(directory), code=2)
+    assert "CLOUDFLUX_KAFKA__BROKERS" in said
+    said = ran(directory, "worker", "--work", "{}", "--index", "0", code=3)
+    assert "error:" in said
+    for command, address in (
+        (("console", "--port", "18090"), "http://127.0.0.1:18090/healthz"),
+        (("operator", "--state-dir", str(directory)), "http://127.0.0.1:18091/healthz"),
+    ):
+        environment = {
+            **os.environ,
+            "CLOUDFLUX_KUBECONFIG": str(directory / "kubeconfig"),
+            "CLOUDFLUX_PROBE_PORT": "18091",
+        }  # fmt: skip
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cloudflux", *command],
+            env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        try:
+            assert answers(address, process), f"{command} serves nothing at {address}"
+        finally:
+            process.terminate()
+            print(f"{command[0]}: ended with {process.wait(30)}")
+
+
+def answers(address: str, process: subprocess.Popen[str]) -> bool:
+    """Whether a URL answers within a minute, while a process lives."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(address, timeout=5) as found:
+                return bool(found.status == 200)
+        except OSError:
+            time.sleep(0.2)
+    return False
 
 
 def main() -> int:
@@ -188,6 +245,7 @@ def main() -> int:
             kafka,
             lambda: kubernetes(directory),
             lambda: commands(directory),
+            lambda: services(directory),
         ]
         for part in parts:
             part()

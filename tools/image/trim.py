@@ -1,11 +1,13 @@
 """Cut from an environment what no command of the image uses, and compile the rest ahead.
 
-`trim.py SITE_PACKAGES LOADED`: LOADED is what smoke.py wrote. Three kinds of things go: files
+`trim.py SITE_PACKAGES LOADED`: LOADED is what smoke.py wrote. Four kinds of things go: files
 that only building and testing need, data and libraries named here one by one with the reason,
-and in packages of generated or rarely used modules those that were not loaded. smoke.py then
-runs again and fails the build if too much went.
+in packages of generated or rarely used modules those that were not loaded, and the source of
+foreign modules that were compiled. smoke.py then runs again and fails the build if too much went.
 """
 
+import hashlib
+import os
 import py_compile
 import shutil
 import subprocess
@@ -21,6 +23,12 @@ NAMED = {
     "pyarrow/_flight*": (),
     "pyarrow/libarrow_s3*": (),
     "pyarrow/_s3fs*": (),
+    # plans of other engines (their library stays: another one links to it), and a way to
+    # encrypt Parquet that our tables don't use
+    "pyarrow/_substrait*": (),
+    "pyarrow/_parquet_encryption*": (),
+    # of hundreds of languages; a traceback in colour needs one
+    "pygments/lexers/*": ("__init__.py", "_mapping.py", "python.py", "special.py"),
     "pyarrow/src": (),
     "pyarrow/include": (),
     "sklearn/datasets/data": (),
@@ -36,13 +44,21 @@ TESTS = ("tests", "test", "_test", "testing_data", "e2e_test")
 TESTED = ("pyarrow", "sklearn", "scipy", "numpy", "kubernetes", "joblib", "skops", "pandas")
 """Packages whose tests are installed with them."""
 STRIPPED = (
-    "pyarrow/libarrow.so*",
+    "pyarrow/*.so*",
     "_awscrt*.so",
     "cryptography/hazmat/bindings/_rust*.so",
-    "aiohttp/_http_parser*.so",
+    "aiohttp/**/*.so",
+    "aiokafka/**/*.so",
+    "frozenlist/*.so",
+    "multidict/*.so",
+    "propcache/*.so",
+    "wcwidth/*.so",
+    "wrapt/*.so",
+    "yaml/*.so",
+    "yarl/*.so",
 )
 """Libraries that come with their symbols. Not all of them: what was patched for its wheel, as
-OpenBLAS is, does not survive it."""
+OpenBLAS and what links to it are, does not survive it."""
 ONLY_LOADED = ("kubernetes", "scipy", "sklearn")
 """A module that nothing loads goes: generated clients of hundreds of kinds; numerics of which
 one learner uses a part, all of it when it learns."""
@@ -70,6 +86,9 @@ def main(site: Path, loaded: set[Path]) -> None:
         for path in (site / package).rglob("*"):
             if path.suffix in (".py", ".so") and path not in loaded:
                 path.unlink()
+    for path in site.glob("numpy/_core/*.so"):
+        if path not in loaded:  # what numpy tests itself with
+            path.unlink()
     for package in ONLY_LOADED_PARTS:
         for path in (site / package).glob("*"):
             if path.is_dir() and not any(file.is_relative_to(path) for file in loaded):
@@ -78,10 +97,20 @@ def main(site: Path, loaded: set[Path]) -> None:
     _link_copies(site)
     for path in sorted(loaded):
         if path.suffix == ".py" and path.exists() and path.is_relative_to(site.parents[2]):
-            # by content: the same input gives the same image, whenever it is built
-            mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
-            py_compile.compile(str(path), invalidation_mode=mode, quiet=2)
+            _compile(path, foreign=path.is_relative_to(site))
     print(f"{site}: {before / 1e6:.0f} MB, now {_bytes(site) / 1e6:.0f} MB")
+
+
+def _compile(path: Path, *, foreign: bool) -> None:
+    """Compile a module; of a foreign one nothing else stays, of ours the source does, too.
+
+    Its tracebacks then name file and line, and don't quote it. What was not loaded stays source.
+    """
+    # by content: the same input gives the same image, whenever it is built
+    mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+    made = str(path.with_suffix(".pyc")) if foreign else None
+    if py_compile.compile(str(path), cfile=made, invalidation_mode=mode, quiet=2) and foreign:
+        path.unlink()
 
 
 def _strip(site: Path) -> None:
@@ -97,13 +126,13 @@ def _strip(site: Path) -> None:
 
 def _link_copies(site: Path) -> None:
     """Wheels hold no links: a library under three names is three files; make two of them links."""
-    seen: dict[tuple[Path, bytes], Path] = {}
-    for path in sorted(site.glob("pyarrow/*.so*")):
-        content = path.read_bytes()
-        first = seen.setdefault((path.parent, content), path)
-        if first is not path:
-            path.unlink()
-            path.symlink_to(first.name)
+    seen: dict[str, Path] = {}
+    for pattern in ("pyarrow/*.so*", "*.libs/*.so*"):
+        for path in sorted(site.glob(pattern)):
+            first = seen.setdefault(hashlib.sha256(path.read_bytes()).hexdigest(), path)
+            if first is not path:
+                path.unlink()
+                path.symlink_to(os.path.relpath(first, path.parent))
 
 
 def _remove(path: Path) -> None:

@@ -1,5 +1,6 @@
 """Trimming the image, its bill of materials, and saying why no pods can be run."""
 
+import importlib.machinery
 import importlib.util
 import json
 from pathlib import Path
@@ -33,6 +34,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "sklearn/tree/_tree.py", "sklearn/tests/test_tree.py", "numpy/linalg/a.py",
         "numpy/unused/b.py", "app/module.py", "app/module.pyi", "app/tests/data.py",
         "pyarrow/libarrow.so", "pyarrow/libarrow_flight.so", "app/__pycache__/old.pyc",
+        "pygments/lexers/cobol.py", "numpy/_core/used.so", "numpy/_core/_its_tests.so",
     ):  # fmt: skip
         path = made / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +44,10 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_what_nothing_loads_goes_and_what_is_named_stays(site: Path) -> None:
-    loaded = ("kubernetes/used.py", "sklearn/tree/_tree.py", "numpy/linalg/a.py", "app/module.py")
+    loaded = (
+        "kubernetes/used.py", "sklearn/tree/_tree.py", "numpy/linalg/a.py", "app/module.py",
+        "numpy/_core/used.so",
+    )  # fmt: skip
     tool("trim").main(site, {site / name for name in loaded})
     left = {
         str(path.relative_to(site))
@@ -50,13 +55,24 @@ def test_what_nothing_loads_goes_and_what_is_named_stays(site: Path) -> None:
         if path.is_file() and path.suffix != ".pyc"
     }
     assert left == {
-        "botocore/data/s3/service.json", "botocore/data/endpoints.json", "kubernetes/used.py",
-        "sklearn/tree/_tree.py", "numpy/linalg/a.py", "app/module.py", "app/tests/data.py",
-        "pyarrow/libarrow.so", "pyarrow/libarrow.so.1",
+        "botocore/data/s3/service.json", "botocore/data/endpoints.json", "app/tests/data.py",
+        "numpy/_core/used.so", "pyarrow/libarrow.so", "pyarrow/libarrow.so.1",
     }  # fmt: skip
     assert (site / "pyarrow" / "libarrow.so.1").is_symlink()
-    compiled = {path.name.partition(".")[0] for path in site.rglob("*.pyc")}
-    assert compiled == {"used", "_tree", "a", "module"}
+
+
+def test_what_is_loaded_is_compiled_and_only_our_own_keeps_its_source(site: Path) -> None:
+    ours = site.parents[2] / "source" / "ours.py"
+    ours.parent.mkdir()
+    ours.write_text("value = 1\n")
+    tool("trim").main(site, {site / "app" / "module.py", ours})
+    module = site / "app" / "module"
+    assert not module.with_suffix(".py").exists()
+    loader = importlib.machinery.SourcelessFileLoader("module", str(module.with_suffix(".pyc")))
+    assert loader.get_code("module").co_filename == str(module.with_suffix(".py"))
+    assert (site / "app" / "tests" / "data.py").exists()  # never loaded: stays as it was
+    assert ours.exists()
+    assert list(ours.parent.glob("__pycache__/ours.*.pyc"))
 
 
 def test_the_bill_of_materials_names_each_distribution_once_with_its_licence(
