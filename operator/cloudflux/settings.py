@@ -186,6 +186,10 @@ WORKER_POD_FIELDS = frozenset({
     "runtimeClassName",
 })  # fmt: skip
 """What may be set on worker pods: where they run, never what or as whom."""
+WORKER_JOB_FIELDS = frozenset({
+    "resources", "nodeSelector", "affinity", "tolerations", "priorityClassName",
+})  # fmt: skip
+"""What of them may be left to jobs and policies; annotations are allowed one by one."""
 
 
 class WorkerSettings(BaseModel):
@@ -230,6 +234,36 @@ class WorkerSettings(BaseModel):
     annotations: dict[str, str] = Field(
         default_factory=dict, description="Annotations of worker pods (JSON)."
     )
+    allowed_fields: tuple[str, ...] = Field(
+        default=("resources", "nodeSelector", "affinity"),
+        description=(
+            "What jobs and policies may set of their worker pods (JSON): resources, nodeSelector, "
+            "affinity (to nodes), tolerations, priorityClassName."
+        ),
+    )
+    max_resources: dict[str, str] = Field(
+        default_factory=lambda: {"cpu": "4", "memory": "8Gi", "ephemeral-storage": "10Gi"},
+        description="The most of each resource that they may ask for, for one pod (JSON).",
+    )
+    allowed_priority_classes: tuple[str, ...] = Field(
+        default=(), description="Priority classes that they may name (JSON)."
+    )
+    allowed_annotations: tuple[str, ...] = Field(
+        default=(),
+        description=(
+            "Annotations that they may set (JSON): keys, or prefixes that end in a slash. One can "
+            "give a pod rights, as a cloud's role."
+        ),
+    )
+
+    @field_validator("allowed_fields")
+    @classmethod
+    def _only_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        other = sorted(set(value) - WORKER_JOB_FIELDS)
+        if other:
+            allowed = ", ".join(sorted(WORKER_JOB_FIELDS))
+            raise ValueError(f"{', '.join(other)} can't be left to jobs; only {allowed}")
+        return value
 
     @field_validator("pod")
     @classmethod

@@ -12,6 +12,23 @@ LOCATION = {
     "credentialsSecretRef": {"name": "keys"},
 }
 
+_WHERE = {"matchExpressions": [{"key": "disk", "operator": "In", "values": ["fast"]}]}
+PODS = {
+    "resources": {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"memory": "2Gi"}},
+    "nodeSelector": {"pool": "movers"},
+    "tolerations": [{"key": "movers", "operator": "Exists", "effect": "NoSchedule"}],
+    "affinity": {
+        "nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [_WHERE]},
+            "preferredDuringSchedulingIgnoredDuringExecution": [
+                {"weight": 1, "preference": _WHERE}
+            ],
+        }
+    },
+    "priorityClassName": "low",
+    "annotations": {"example.com/cost": "team-a"},
+}
+
 DATA_SET: Json = {
     "location": LOCATION,
     "access": {
@@ -40,6 +57,7 @@ TIERING_POLICY: Json = {
         "bandwidthBytesPerSecond": 10**8,
         "verify": "Bytes",
         "sourceRetention": {"policy": "Delete", "graceSeconds": 60},
+        "pods": PODS,
     },
     "suspend": False,
 }
@@ -49,7 +67,7 @@ MIGRATION_JOB: Json = {
     "policyRef": {"name": "saver"},
     "target": {"tier": "Cold"},
     "selection": {"prefix": "2024/", "minSizeBytes": 131072, "idleDays": 90},
-    "execution": {"parallelism": 3, "bandwidthBytesPerSecond": 10**8},
+    "execution": {"parallelism": 3, "bandwidthBytesPerSecond": 10**8, "pods": PODS},
     "verify": "Bytes",
     "sourceRetention": {"policy": "Retain", "graceSeconds": 3600},
     "restore": {"tier": "Standard", "days": 3},

@@ -28,6 +28,8 @@ def only(target: str, value: Any) -> dict[str, Any]:
     return {"target": {target: value}, "selection": None}
 
 
+CLAIM = {"name": "disk", "mountPath": "/logs"}
+
 # kind, path of the rule, changes that break it alone, its message
 BAD_LOCATIONS = [
     ({**LOCATION, "uri": "S3://logs/x"}, "uri must start with s3://, az://, gs:// or file://"),
@@ -49,6 +51,11 @@ BAD_LOCATIONS = [
         "for az:// the account may follow, as emulators have it",
     ),
     ({**LOCATION, "uri": "file:///logs"}, "endpoint is for s3://, az:// and gs:// only"),
+    ({**LOCATION, "volumeClaim": CLAIM}, "volumeClaim is for file:// only"),
+    (
+        {"uri": "file:///logs", "volumeClaim": {**CLAIM, "mountPath": "/logs/../etc"}},
+        "volumeClaim.mountPath must not contain '..'",
+    ),
 ]
 
 CREATIONS = [
@@ -101,6 +108,18 @@ CREATIONS = [
         "DataSet", "spec.location",
         {"location.uri": "file:///srv/data", "access": {"sources": FILE_SOURCE}},
         "endpoint is for s3://, az:// and gs:// only",
+    ),
+    (
+        "DataSet", "spec.location", {"location.volumeClaim": CLAIM},
+        "volumeClaim is for file:// only",
+    ),
+    (
+        "DataSet", "spec.location",
+        {
+            "location": {"uri": "file:///x", "volumeClaim": {**CLAIM, "mountPath": "/x/.."}},
+            "access": {"sources": FILE_SOURCE},
+        },
+        "volumeClaim.mountPath must not contain '..'",
     ),
     (
         "DataSet", "spec", {"access": {"sources": FILE_SOURCE}},
@@ -225,6 +244,16 @@ CREATIONS = [
         "MigrationJob", "spec.target.location",
         only("location", {"uri": "file:///x", "endpoint": "http://host"}),
         "endpoint is for s3://, az:// and gs:// only",
+    ),
+    (
+        "MigrationJob", "spec.target.location",
+        only("location", {"uri": "s3://archive", "volumeClaim": CLAIM}),
+        "volumeClaim is for file:// only",
+    ),
+    (
+        "MigrationJob", "spec.target.location",
+        only("location", {"uri": "file:///x", "volumeClaim": {**CLAIM, "mountPath": "/x/.."}}),
+        "volumeClaim.mountPath must not contain '..'",
     ),
     (
         "MigrationJob", "spec.retry", {"retry.initialBackoffSeconds": 61},

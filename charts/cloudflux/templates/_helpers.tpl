@@ -77,6 +77,10 @@ app.kubernetes.io/part-of: cloudflux
   resources: [serviceaccounts]
   resourceNames: [{{ .Values.workers.serviceAccountName }}]
   verbs: [get]
+# is a claim that a job mounts labelled for it?
+- apiGroups: [""]
+  resources: [persistentvolumeclaims]
+  verbs: [get]
 {{- end }}
 {{- end -}}
 

@@ -164,6 +164,18 @@ class Encryption(Model):
     )
 
 
+class VolumeClaim(Model):
+    """A PersistentVolumeClaim in the same namespace, labelled cloudflux.io/mover=true."""
+
+    name: Name = Field(description="Name of the claim.")
+    mount_path: Annotated[str, StringConstraints(pattern=r"^/.+$", max_length=1024)] = Field(
+        description=(
+            "Directory that the claim is at: the location's own or one above it, the same in the "
+            "operator and in worker pods."
+        )
+    )
+
+
 class Location(Model):
     """Where data is and how it is reached."""
 
@@ -197,5 +209,12 @@ class Location(Model):
         description=(
             "How objects that are written here are encrypted, and read again. Absent: as the "
             "bucket does it by itself. A class change keeps each object's own encryption."
+        ),
+    )
+    volume_claim: VolumeClaim | None = Field(
+        default=None,
+        description=(
+            "For file://: the claim that worker pods mount to reach the directory. Absent: only "
+            "the operator itself can copy from or to it (execution.mode Local)."
         ),
     )

@@ -17,6 +17,7 @@ from cloudflux.api.common import (
     Text,
     Tier,
     Uri,
+    VolumeClaim,
 )
 from cloudflux.api.display import display_amount, display_bytes
 from cloudflux.api.results import ReplayStatus
@@ -46,6 +47,9 @@ class ActiveLocation(StatusPart):
     )
     encryption: Encryption | None = Field(
         default=None, description="How the objects here are encrypted; absent: by the bucket."
+    )
+    volume_claim: VolumeClaim | None = Field(
+        default=None, description="The claim by which worker pods reach a directory."
     )
     generation: int = Field(
         default=0,

@@ -24,6 +24,7 @@ from cloudflux.api.migrationjob_status import (
     StepStatus,
     VerificationStatus,
 )
+from cloudflux.api.worker_pods import WorkerPods
 
 __all__ = [
     "Budget",
@@ -157,6 +158,13 @@ class Execution(Model):
         description=(
             "How many bytes a second are moved at most. Absent: no limit. It may be changed "
             "while the job runs."
+        ),
+    )
+    pods: WorkerPods | None = Field(
+        default=None,
+        description=(
+            "How large worker pods are and where they run, as far as the operator's settings let "
+            "jobs say that. Absent: as the data set's policy says, else the operator's default."
         ),
     )
 

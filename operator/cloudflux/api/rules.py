@@ -79,6 +79,15 @@ _LOCATION = (
         "!has(self.endpoint) || !self.uri.startsWith('file://')",
         "endpoint is for s3://, az:// and gs:// only",
     ),
+    Rule(
+        "!has(self.volumeClaim) || self.uri.startsWith('file:///')",
+        "volumeClaim is for file:// only",
+    ),
+    Rule(
+        "!has(self.volumeClaim) || "
+        "!self.volumeClaim.mountPath.split('/').exists(part, part == '..')",
+        "volumeClaim.mountPath must not contain '..'",
+    ),
 )
 
 _DATA_SET: dict[str, tuple[Rule, ...]] = {

@@ -18,6 +18,7 @@ from cloudflux.api.common import (
 from cloudflux.api.display import display_amount
 from cloudflux.api.migrationjob import SourceRetention, VerifyMethod
 from cloudflux.api.strategy import Strategy
+from cloudflux.api.worker_pods import WorkerPods
 
 __all__ = ["Strategy"]
 
@@ -164,7 +165,7 @@ class Schedule(Model):
 
 
 class PolicyMigration(Model):
-    """Settings of the jobs that the policy makes."""
+    """Settings of the jobs that the policy makes, and of worker pods of its data sets."""
 
     parallelism: int = Field(
         default=4, ge=1, le=256, description="How many objects a job moves at a time."
@@ -181,6 +182,13 @@ class PolicyMigration(Model):
     source_retention: SourceRetention = Field(
         default_factory=SourceRetention,
         description="What happens to the source of a move to another location.",
+    )
+    pods: WorkerPods | None = Field(
+        default=None,
+        description=(
+            "How large worker pods are and where they run, for moves of the data sets that the "
+            "policy selects; a job's own execution.pods goes before it."
+        ),
     )
 
 

@@ -144,6 +144,10 @@ REASONS: dict[str, ReasonInfo] = {
     "WorkersFailed": ReasonInfo(
         "Worker pods gave up; what they copied is kept, and what is left is shared anew.", True
     ),
+    "VolumeClaimRefused": ReasonInfo(
+        "A PersistentVolumeClaim is missing or not labelled for worker pods; the message says how.",
+        warning=True,
+    ),
     "MoverAccountMissing": ReasonInfo(
         "The namespace has no ServiceAccount labelled for worker pods; the message says how.", True
     ),

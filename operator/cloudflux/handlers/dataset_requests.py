@@ -20,9 +20,9 @@ from cloudflux.handlers.selection import Assignment, assign
 
 def active_location(data_set: DataSet) -> Location:
     """Where the data is now, as a location; the origin while that is not known."""
-    active = data_set.status.location
+    active, origin = data_set.status.location, data_set.spec.location
     if active is None:
-        return data_set.spec.location
+        return origin
     secret = active.credentials_secret_name
     return Location(
         uri=active.uri,
@@ -30,6 +30,8 @@ def active_location(data_set: DataSet) -> Location:
         region=active.region,
         credentials_secret_ref=SecretRef(name=secret) if secret else None,
         encryption=active.encryption,
+        # how pods reach it is no part of where it is, and may be said later
+        volume_claim=origin.volume_claim if active.uri == origin.uri else active.volume_claim,
     )
 
 

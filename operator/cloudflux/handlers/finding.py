@@ -109,6 +109,7 @@ def located(data_set: DataSet, trail: Trail, now: dt.datetime) -> DataSetStatus:
         region=here.region,
         credentials_secret_name=secret.name if secret else None,
         encryption=here.encryption,
+        volume_claim=here.volume_claim,
         generation=trail.generation,
         since=now,
         previous=origin.uri if trail.hops else None,

@@ -8,8 +8,8 @@ from cloudflux.api.dataset import Writers
 from cloudflux.api.migrationjob import JobPin, Phase
 from cloudflux.api.tasks import CopyRequest, TaskError
 from cloudflux.children.supervisor import TaskHandle
-from cloudflux.errors import CloudFluxError
-from cloudflux.handlers import pins, requests, worker_pods
+from cloudflux.errors import CloudFluxError, ConfigurationError
+from cloudflux.handlers import pins, requests, worker_pods, worker_shape
 from cloudflux.handlers.admission import (
     FINISHED,
     HOLDING,
@@ -21,8 +21,9 @@ from cloudflux.handlers.admission import (
 from cloudflux.handlers.bandwidth import tell_bandwidth, write_bandwidth
 from cloudflux.handlers.claims import claim, data_set_of, release_claim, switch, write_map
 from cloudflux.handlers.hearing import refresh, wake_line
-from cloudflux.handlers.job_facts import gather, target_in_use
+from cloudflux.handlers.job_facts import gather, policy_of, target_in_use
 from cloudflux.handlers.kube import MIGRATION_JOBS, Conflict
+from cloudflux.handlers.locations import file_roots
 from cloudflux.handlers.resolve import in_place
 from cloudflux.handlers.resources import DATA_SET, POLICY, Job
 from cloudflux.handlers.retirement import source_in_use
@@ -173,14 +174,22 @@ async def _start(runtime: Runtime, job: Job, operation: str, step: str) -> None:
 
 def _start_workers(runtime: Runtime, job: Job, pin: JobPin, request: CopyRequest) -> None:
     """Have worker pods do the copying, or say why they can't."""
-    why = worker_pods.refusal(pin, runtime.settings.workers)
+    workers = runtime.settings.workers
+    policy = policy_of(runtime, job)
+    asked = [policy.spec.migration.pods if policy else None, job.spec.execution.pods]
+    form, why = None, None
+    try:
+        form = worker_shape.shape([one for one in asked if one is not None], workers)
+        why = worker_pods.refusal(pin, workers, file_roots(runtime.settings, job.namespace))
+    except ConfigurationError as error:
+        why = str(error)
     if why is not None:
         refused = TaskError(kind="ConfigurationError", message=why, reason="InvalidSpec")
         runtime.tasks.fail(job.uid, machine.COPY, refused, job.key)
         return
 
     async def work(handle: TaskHandle) -> dict[str, Any]:
-        return await copy_by_workers(runtime, job, pin, request, handle)
+        return await copy_by_workers(runtime, job, pin, request, handle, form)
 
     runtime.tasks.run(job.uid, machine.COPY, request, job.key, work)
 

@@ -17,7 +17,7 @@ from cloudflux.handlers.admission import (
     awaits_retirement,
     sweeping,
 )
-from cloudflux.handlers.claims import claim_is_gone
+from cloudflux.handlers.claims import claim_is_gone, data_set_of
 from cloudflux.handlers.dataset_requests import active_location, assignment
 from cloudflux.handlers.locations import check_file, file_roots
 from cloudflux.handlers.overlap import Place, touches
@@ -103,7 +103,7 @@ async def _resolve(
             return None, machine.Problem(ready.reason, f"The data set: {ready.message}")
         return None, None
     try:
-        pin = resolve(job, data_set, active_location(data_set), _policy(runtime, job, data_set))
+        pin = resolve(job, data_set, active_location(data_set), policy_of(runtime, job))
         await runtime.store(pin.source, job.namespace)
         if pin.target != pin.source:
             await runtime.store(pin.target, job.namespace)
@@ -117,11 +117,13 @@ async def _resolve(
     return pin, None
 
 
-def _policy(runtime: Runtime, job: Job, data_set: DataSet) -> Policy | None:
+def policy_of(runtime: Runtime, job: Job) -> Policy | None:
+    """The policy that the job names, or that speaks for its data set."""
     if job.spec.policy_ref is not None:
         found: Policy | None = runtime.find((POLICY, job.namespace, job.spec.policy_ref.name))
         return found
-    return assignment(runtime, data_set).policy
+    data_set = data_set_of(runtime, job)
+    return assignment(runtime, data_set).policy if data_set is not None else None
 
 
 def _target_problem(runtime: Runtime, pin: JobPin, namespace: str) -> machine.Problem | None:

@@ -33,6 +33,7 @@ CONFIG_MAPS = Resource("api/v1", "configmaps", "ConfigMap")
 SECRETS = Resource("api/v1", "secrets", "Secret")
 JOBS = Resource("apis/batch/v1", "jobs", "Job")
 SERVICE_ACCOUNTS = Resource("api/v1", "serviceaccounts", "ServiceAccount")
+VOLUME_CLAIMS = Resource("api/v1", "persistentvolumeclaims", "PersistentVolumeClaim")
 LEASES = Resource("apis/coordination.k8s.io/v1", "leases", "Lease")
 EVENTS = Resource("apis/events.k8s.io/v1", "events", "Event")
 CRDS = Resource(

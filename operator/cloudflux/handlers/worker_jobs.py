@@ -24,7 +24,15 @@ from cloudflux.api.tasks import (
 from cloudflux.children.protocol import rebuild
 from cloudflux.children.supervisor import TaskHandle
 from cloudflux.errors import Cancelled, CloudFluxError
-from cloudflux.handlers.kube import JOBS, SERVICE_ACCOUNTS, Forbidden, NotFound, Object
+from cloudflux.handlers import worker_volumes
+from cloudflux.handlers.kube import (
+    JOBS,
+    SERVICE_ACCOUNTS,
+    VOLUME_CLAIMS,
+    Forbidden,
+    NotFound,
+    Object,
+)
 from cloudflux.handlers.kube_api import KubeUnavailable
 from cloudflux.handlers.resources import Job
 from cloudflux.handlers.runtime import Runtime
@@ -36,6 +44,7 @@ from cloudflux.handlers.worker_pods import (
     worker_job,
     worker_task,
 )
+from cloudflux.handlers.worker_shape import Shape
 
 POLL_SECONDS = 5.0
 STOP_SLICE_SECONDS = 0.5
@@ -50,6 +59,13 @@ class WorkersFailed(CloudFluxError):
     retryable = True
 
 
+class VolumeClaimRefused(CloudFluxError):
+    """A claim is missing, or its owner did not mean it for worker pods."""
+
+    reason = "VolumeClaimRefused"
+    retryable = True
+
+
 class MoverAccountMissing(CloudFluxError):
     """The namespace has no ServiceAccount that worker pods may run as."""
 
@@ -58,17 +74,27 @@ class MoverAccountMissing(CloudFluxError):
 
 
 async def copy_by_workers(
-    runtime: Runtime, job: Job, pin: JobPin, request: CopyRequest, handle: TaskHandle
+    runtime: Runtime,
+    job: Job,
+    pin: JobPin,
+    request: CopyRequest,
+    handle: TaskHandle,
+    form: Shape | None = None,
 ) -> dict[str, Any]:
     """Serve the copy step; returns the result of the operator's own last pass."""
-    share = await _under_way(runtime, job, pin, request, handle)
+    share = await _under_way(runtime, job, pin, request, handle, form)
     if share.workers:
         await _follow(runtime, job, request, handle, share)
     return await runtime.tasks.ask("mover.copy", request, handle)
 
 
 async def _under_way(
-    runtime: Runtime, job: Job, pin: JobPin, request: CopyRequest, handle: TaskHandle
+    runtime: Runtime,
+    job: Job,
+    pin: JobPin,
+    request: CopyRequest,
+    handle: TaskHandle,
+    form: Shape | None,
 ) -> ShareResult:
     """Return the run whose Job exists, or share out what is left and make one."""
     settings = runtime.settings
@@ -85,12 +111,14 @@ async def _under_way(
             return share
         await _remove(runtime, job, present)
     await _check_account(runtime, job.namespace)
+    await _check_claims(runtime, job.namespace, pin)
     again = asked.model_copy(update={"anew": True})
     share = ShareResult.model_validate(await runtime.tasks.ask("mover.share", again, handle))
     if share.workers:
         task = worker_task(request, share)
+        made = worker_job(job, pin, task, share, settings, form)
         try:
-            await runtime.kube.create(JOBS, worker_job(job, pin, task, share, settings))
+            await runtime.kube.create(JOBS, made)
         except Forbidden as error:
             raise WorkersFailed(
                 f"the operator may not make Jobs in {job.namespace}: {error}; install the chart "
@@ -214,3 +242,23 @@ async def _check_account(runtime: Runtime, namespace: str) -> None:
         raise MoverAccountMissing(
             f"ServiceAccount {name} is not labelled for worker pods: run {how.partition(' && ')[2]}"
         )
+
+
+async def _check_claims(runtime: Runtime, namespace: str, pin: JobPin) -> None:
+    """Refuse a claim whose owner did not mean it for worker pods. Raises VolumeClaimRefused.
+
+    Who edits the three kinds may be no one who may run pods, and so could have a database's disk
+    copied to a bucket of his own.
+    """
+    for claim in worker_volumes.claims(pin):
+        try:
+            found = await runtime.kube.get(VOLUME_CLAIMS, namespace, claim.name)
+        except NotFound:
+            raise VolumeClaimRefused(
+                f"PersistentVolumeClaim {claim.name} is not there; make it, or correct volumeClaim"
+            ) from None
+        if (found["metadata"].get("labels") or {}).get(MOVER_LABEL) != "true":
+            raise VolumeClaimRefused(
+                f"PersistentVolumeClaim {claim.name} is not labelled for worker pods: run kubectl "
+                f"-n {namespace} label persistentvolumeclaim {claim.name} {MOVER_LABEL}=true"
+            )

@@ -7,9 +7,11 @@ from cloudflux.api.common import GROUP, VERSION, EncryptionType, Location
 from cloudflux.api.migrationjob import ExecutionMode, JobPin, MigrationJobSpec, MigrationJobStatus
 from cloudflux.api.tasks import JobTask, ShareResult, StoreRef, WorkerTask
 from cloudflux.errors import ConfigurationError
+from cloudflux.handlers import worker_volumes
 from cloudflux.handlers.kube_api import Object
 from cloudflux.handlers.resolve import in_place
 from cloudflux.handlers.resources import JOB, Job
+from cloudflux.handlers.worker_shape import Shape, shape
 from cloudflux.settings import Settings, WorkerSettings
 
 MOVER_LABEL = f"{GROUP}/mover"
@@ -19,10 +21,6 @@ JOB_LABEL = f"{GROUP}/migration-job"
 USER_ID = 65532
 NEVER_EXIT_CODE = 3
 """What a worker ends with when no further try can help (cloudflux.workers.run.NEVER)."""
-DEFAULT_RESOURCES = {
-    "requests": {"cpu": "250m", "memory": "512Mi"},
-    "limits": {"memory": "2Gi"},
-}
 _NAME_LENGTH = 40
 KEYED = (EncryptionType.CUSTOMER, EncryptionType.CLIENT)
 """What is encrypted so must never be written without its key: it would be there in clear."""
@@ -38,24 +36,31 @@ def wanted(
     if mode is ExecutionMode.JOB:
         return True
     plan = status.plan
-    if not settings.enabled or plan is None or _on_a_disk(pin) or _with_a_key(pin):
+    if not settings.enabled or plan is None or _without_claim(pin) or _with_a_key(pin):
         return False
     return plan.objects >= settings.auto_objects or plan.bytes >= settings.auto_bytes
 
 
-def refusal(pin: JobPin, settings: WorkerSettings) -> str | None:
-    """Why worker pods can't do what was asked; None when they can."""
+def refusal(pin: JobPin, settings: WorkerSettings, roots: tuple[str, ...] = ()) -> str | None:
+    """Why worker pods can't do what was asked; None when they can.
+
+    `roots` are the directories that file:// may touch from the job's namespace.
+    """
     if not settings.enabled or not settings.image:
         return (
             "spec.execution.mode is Job, and this operator makes no worker pods: set "
             "workers.enabled=true in the chart's values, or start a job with mode Local"
         )
-    disk = _on_a_disk(pin)
+    disk = _without_claim(pin)
     if disk is not None:
         return (
-            f"worker pods can't reach {disk.uri}: a directory is the operator's own; start a "
-            "job with spec.execution.mode Local"
+            f"worker pods can't reach {disk.uri}: name the PersistentVolumeClaim that it is on, "
+            "as volumeClaim of the location, or start a job with spec.execution.mode Local"
         )
+    return worker_volumes.refusal(pin, roots) or _key_refusal(pin)
+
+
+def _key_refusal(pin: JobPin) -> str | None:
     sealed = _with_a_key(pin)
     if sealed is not None:
         return (
@@ -77,8 +82,16 @@ def _with_a_key(pin: JobPin) -> Location | None:
     )
 
 
-def _on_a_disk(pin: JobPin) -> Location | None:
-    return next((one for one in (pin.source, pin.target) if one.uri.startswith("file://")), None)
+def _without_claim(pin: JobPin) -> Location | None:
+    """A directory that nobody said how to mount."""
+    return next(
+        (
+            one
+            for one in (pin.source, pin.target)
+            if one.uri.startswith("file://") and one.volume_claim is None
+        ),
+        None,
+    )
 
 
 def job_name(job: Job) -> str:
@@ -112,9 +125,18 @@ def _without_credentials(ref: StoreRef) -> StoreRef:
 
 
 def worker_job(
-    job: Job, pin: JobPin, task: WorkerTask, share: ShareResult, settings: Settings
+    job: Job,
+    pin: JobPin,
+    task: WorkerTask,
+    share: ShareResult,
+    settings: Settings,
+    asked: Shape | None = None,
 ) -> Object:
-    """The Indexed Job. Its pods have no right on the Kubernetes API, not even a token."""
+    """The Indexed Job. Its pods have no right on the Kubernetes API, not even a token.
+
+    `asked` is what worker_shape.shape allowed; without it pods are as the settings say.
+    """
+    form = asked or shape((), settings.workers)
     workers = settings.workers
     owner = {
         "apiVersion": f"{GROUP}/{VERSION}", "kind": JOB, "name": job.name, "uid": job.uid,
@@ -149,14 +171,14 @@ def worker_job(
             ]},
             "ttlSecondsAfterFinished": workers.ttl_seconds,
             "template": {
-                "metadata": {"labels": labels, "annotations": dict(workers.annotations)},
-                "spec": _pod(pin, task, workers),
+                "metadata": {"labels": labels, "annotations": dict(form.annotations)},
+                "spec": _pod(pin, task, workers, form),
             },
         },
     }  # fmt: skip
 
 
-def _pod(pin: JobPin, task: WorkerTask, workers: WorkerSettings) -> dict[str, Any]:
+def _pod(pin: JobPin, task: WorkerTask, workers: WorkerSettings, form: Shape) -> dict[str, Any]:
     volumes: list[dict[str, Any]] = [
         {"name": "state", "emptyDir": {}},
         {"name": "tmp", "emptyDir": {}},
@@ -165,6 +187,9 @@ def _pod(pin: JobPin, task: WorkerTask, workers: WorkerSettings) -> dict[str, An
         {"name": "state", "mountPath": "/var/lib/cloudflux"},
         {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a volume of the pod's own
     ]
+    for volume, mount in worker_volumes.mounted(pin):
+        volumes.append(volume)
+        mounts.append(mount)
     arguments = ["worker"]
     for side, location in (("source", pin.source), ("target", pin.target)):
         if location.credentials_secret_ref is None:
@@ -178,7 +203,7 @@ def _pod(pin: JobPin, task: WorkerTask, workers: WorkerSettings) -> dict[str, An
         "image": workers.image,
         "args": arguments,
         "env": [{"name": "CLOUDFLUX_WORK", "value": task.model_dump_json()}],
-        "resources": dict(workers.resources) or DEFAULT_RESOURCES,
+        "resources": {name: dict(each) for name, each in form.resources.items()},
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -188,7 +213,7 @@ def _pod(pin: JobPin, task: WorkerTask, workers: WorkerSettings) -> dict[str, An
     }
     pull = [{"name": name} for name in workers.image_pull_secrets]
     return {
-        **workers.pod,
+        **form.pod,
         **({"imagePullSecrets": pull} if pull else {}),
         "restartPolicy": "Never",
         "serviceAccountName": workers.service_account,

@@ -272,6 +272,7 @@ def _switch(draft: Draft, pin: JobPin) -> SwitchDataSet:
             region=pin.target.region,
             credentials_secret_name=secret.name if secret else None,
             encryption=pin.target.encryption,
+            volume_claim=pin.target.volume_claim,
             generation=pin.source_generation + 1,
             since=draft.now,
             previous=pin.source.uri,

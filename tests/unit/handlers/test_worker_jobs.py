@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests.unit.handlers.test_worker_pods import ON, SHARE, job, pin
 
+from cloudflux.api.common import Location
 from cloudflux.api.tasks import CopyRequest, StoreRef, Task
 from cloudflux.children.supervisor import TaskHandle
 from cloudflux.errors import Cancelled, CloudFluxError, PermissionDenied
@@ -29,6 +30,8 @@ class World:
     def __init__(self) -> None:
         self.jobs: dict[str, Any] = {}
         self.account: Any = {"metadata": {"labels": {"cloudflux.io/mover": "true"}}}
+        self.claims: dict[str, Any] = {}
+        self.pin = pin()
         self.asked: list[str] = []
         self.events: list[str] = []
         self.ends: Any = {"type": "Complete", "status": "True"}
@@ -43,6 +46,10 @@ class World:
             if self.account is None:
                 raise NotFound(name)
             return self.account
+        if resource.plural == "persistentvolumeclaims":
+            if name not in self.claims:
+                raise NotFound(name)
+            return self.claims[name]
         if name not in self.jobs:
             raise NotFound(name)
         return self.jobs[name]
@@ -78,7 +85,7 @@ class World:
         runtime: Any = Fake(
             settings=self.settings, kube=self, tasks=self, event=self.event, clock=None
         )
-        return await copy_by_workers(runtime, job(), pin(), REQUEST, self.handle)
+        return await copy_by_workers(runtime, job(), self.pin, REQUEST, self.handle)
 
 
 @pytest.fixture
@@ -175,3 +182,18 @@ async def test_a_job_of_another_owner_is_left_alone(world: World) -> None:
     with pytest.raises(CloudFluxError, match="is not ours"):
         await world.copy()
     assert name in world.jobs
+
+
+async def test_a_claim_that_its_owner_did_not_label_is_mounted_by_nobody(world: World) -> None:
+    place = {"uri": "file:///data/a", "volumeClaim": {"name": "database", "mountPath": "/data"}}
+    world.pin = pin().model_copy(update={"source": Location.model_validate(place)})
+    with pytest.raises(CloudFluxError, match="is not there"):
+        await world.copy()
+    for labels in (None, {"app": "database"}, {"cloudflux.io/mover": "false"}):
+        world.claims["database"] = {"metadata": {"labels": labels}}
+        with pytest.raises(CloudFluxError, match="label persistentvolumeclaim database") as refused:
+            await world.copy()
+        assert refused.value.reason == "VolumeClaimRefused"
+    assert world.jobs == {}
+    world.claims["database"] = {"metadata": {"labels": {"cloudflux.io/mover": "true"}}}
+    assert await world.copy() == DONE
