@@ -244,8 +244,9 @@ def test_the_consoles_token_is_in_both_pods_and_asks_for_the_service() -> None:
         mounts = {m["name"]: m["mountPath"] for m in pod["containers"][0]["volumeMounts"]}
         assert mounts["events-token"] == str(path.parent)
     service = of_kind(items, "Service", "-metrics")["metadata"]
-    assert f"//{service['name']}.{service['namespace']}:8080/events" in (
-        environment["CLOUDFLUX_CONSOLE__EVENTS_URL"]
+    assert (
+        f"//{service['name']}.{service['namespace']}:8080/events"
+        in (environment["CLOUDFLUX_CONSOLE__EVENTS_URL"])
     )
     policy = of_kind(items, "NetworkPolicy", "-operator")
     peers = policy["spec"]["ingress"][0]["from"]

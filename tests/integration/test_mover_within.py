@@ -1,16 +1,19 @@
 """Moves between two places on one server: it copies by itself, and proves it."""
 
+import io
+import os
 import uuid
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.moving import Move
+from tests.integration.moving import NOW, Move
 from tests.integration.test_mover_s3 import objects_in, put_objects, s3_ref
 
 from cloudflux.api.dataset import Writers
-from cloudflux.storage import s3_copy
-from cloudflux.storage.interface import Written
+from cloudflux.storage import s3_copy, s3_multipart
+from cloudflux.storage.interface import ObjectInfo, Written
+from cloudflux.storage.registry import open_store
 from cloudflux.storage.s3_bucket import Bucket
 from cloudflux_dev.s3servers import S3Server
 
@@ -93,3 +96,44 @@ def test_a_copy_whose_digest_is_not_the_sources_is_undone_and_made_otherwise(
     proven = move.until_switched()
     assert (proven.matched, proven.method) == (len(contents), "crc64nvme computed by the server")
     assert objects_in(client, bucket_of(move.target.uri)) == contents
+
+
+def put_in_parts(move: Move, data: bytes) -> None:
+    known = ObjectInfo("big", len(data), "", "", NOW, metadata={"owner": "me"}, tags={"a": "b"})
+    open_store(move.source).put("big", io.BytesIO(data), len(data), info=known)
+
+
+def test_a_large_object_is_copied_by_the_parts_that_it_was_written_in(
+    move: Move, minio: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = os.urandom((17 << 20) + 3)
+    put_in_parts(move, data)
+    move.plan()
+    with monkeypatch.context() as patch:
+        forbid_reading(patch)
+        move.copy()
+        proven = move.verify()
+    assert proven.method == "MD5 of each part computed by the server"
+    source, target = open_store(move.source).head("big"), open_store(move.target).head("big")
+    assert (target.version, target.tags) == (source.version, {"a": "b"})
+    assert target.metadata == {"owner": "me"}
+    found = minio.client().get_object(Bucket=bucket_of(move.target.uri), Key="data/big")
+    assert found["Body"].read() == data
+    assert list(open_store(move.target).uploads()) == []
+
+
+def test_parts_that_make_another_version_are_undone_and_the_object_is_streamed(
+    move: Move, minio: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = os.urandom((17 << 20) + 3)
+    put_in_parts(move, data)
+    move.plan()
+    original = s3_multipart.copy
+
+    def elsewhere(upload: Any, source: str, size_bytes: int, **named: Any) -> Any:
+        return original(upload, source, size_bytes, **{**named, "length": 9 << 20})
+
+    monkeypatch.setattr(s3_multipart, "copy", elsewhere)
+    assert "crc64nvme computed by the server" in move.until_switched().method
+    found = minio.client().get_object(Bucket=bucket_of(move.target.uri), Key="data/big")
+    assert found["Body"].read() == data

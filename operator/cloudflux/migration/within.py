@@ -62,7 +62,7 @@ class Within:
             target_version=written.version,
             storage_class=name,
             digests=dict(written.checksums),
-            attested=next(iter(written.checksums)),
+            attested=written.attested or next(iter(written.checksums)),
         )
 
     def _known_strangers(self) -> set[str]:

@@ -201,14 +201,15 @@ class S3Store(S3Control):
         return source._bucket.wire is self._bucket.wire
 
     def may_copy(self, listed: ObjectInfo) -> bool:
-        """Whether the listed version is a digest, and the object is not too large for a copy."""
-        return listed.size_bytes <= self.single_copy_bytes and s3_copy.may_prove(listed)
+        """Whether the listed version is a digest, of the whole or of its parts."""
+        return s3_copy.may_prove(listed, self.single_copy_bytes)
 
     def copy_within(
         self, source: Store, listed: ObjectInfo, *, storage_class: str | None
     ) -> Written:
         """Have the server copy one object from another place of its own; see the contract."""
-        return s3_copy.copy_between(
+        parts = s3_copy.written_in_parts(listed)
+        return (s3_copy.copy_parts_between if parts else s3_copy.copy_between)(
             cast("S3Store", source)._bucket,
             self._bucket,
             listed,

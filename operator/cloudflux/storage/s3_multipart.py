@@ -71,9 +71,12 @@ def upload_pieces(
     return answer, {CRC: uploads.whole_crc(parts)}
 
 
-def copy(upload: Upload, source: str, size_bytes: int, *, version: str) -> Answer:
+def copy(
+    upload: Upload, source: str, size_bytes: int, *, version: str, length: int | None = None
+) -> Answer:
     """Copy `source` (/bucket/name, quoted) in parts, server side, each only from `version`."""
-    length = part_bytes(size_bytes, min(COPY_PART_BYTES, max(5 * MIB, size_bytes // 2)))
+    if length is None:
+        length = part_bytes(size_bytes, min(COPY_PART_BYTES, max(5 * MIB, size_bytes // 2)))
     starts = range(0, size_bytes, length)
 
     def part(number: int, upload_id: str) -> Part:

@@ -41,7 +41,6 @@ def place(**changes):
     }  # fmt: skip
 
 
-
 def study(state, **changes):
     operation = OPERATIONS["brain.study"]
     assert operation.gives_way
