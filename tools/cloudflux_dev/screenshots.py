@@ -10,6 +10,7 @@ import datetime as dt
 import io
 import math
 import sys
+import tempfile
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,12 @@ from playwright.async_api import async_playwright
 
 from cloudflux.api.event_examples import EXAMPLES
 from cloudflux.api.events import EventType
+from cloudflux.console import browse, past
 from cloudflux.console.context import Console
 from cloudflux.console.hub import Hub
 from cloudflux.console.server import application
 from cloudflux.console.sources import SourceState
-from cloudflux.console.trend import Sample, Trend
+from cloudflux.console.trend import Trend
 from cloudflux.console.who import OpenGate
 from cloudflux.console.world import World
 from cloudflux.settings import Settings
@@ -38,7 +40,7 @@ SHOTS: tuple[tuple[str, str, str, tuple[int, int]], ...] = (
     ("overview", "/", "light", (1200, 860)),
     ("live", "/live", "dark", (1200, 760)),
     ("data-sets", "/datasets?sort=-savings", "light", (1200, 620)),
-    ("data-set", "/datasets/team-a/telemetry", "light", (1200, 900)),
+    ("data-set", "/datasets/team-a/telemetry", "light", (1200, 1250)),
     ("policies", "/policies", "light", (1200, 640)),
     ("migrations", "/migrations", "light", (1200, 560)),
     ("migration", "/migrations/team-a/telemetry-4f1c2a9b", "dark", (1200, 760)),
@@ -96,17 +98,26 @@ def resources() -> dict[str, list[dict[str, Any]]]:
         "to": "GLACIER_IR", "tier": "Cold", "savingsPerMonth": "58.90", "oneOffCost": "16.24",
         "paybackDays": 9, "confidencePercent": 93, "reason": reason,
     }  # fmt: skip
-    reads = {"reads7D": 1151, "reads30D": 5486, "observedDays": 120, "coveragePercent": 100,
-             "lastReadAt": ago(hours=2)}  # fmt: skip
+    seen = {"reads7D": 1151, "reads30D": 5486, "observedDays": 120, "coveragePercent": 100,
+            "lastReadAt": ago(hours=2)}  # fmt: skip
     ahead = {"reads7D": 1315, "reads30D": 4843, "low": 962, "high": 1660,
              "model": "random-forest-100"}  # fmt: skip
+    replay = {"madeAt": ago(hours=7), "firstDay": ago(days=120)[:10], "lastDay": ago(days=1)[:10],
+              "objects": 40_000, "ofObjects": 1_550_000, "strategy": "CostOptimal",
+              "cost": "412.60", "alwaysHotCost": "604.10", "automaticClassCost": "455.30",
+              "optimumCost": "371.90"}  # fmt: skip
     away = {"type": "Ready", "status": "False", "reason": "CredentialsInvalid",
             "message": "the store refuses the key: renew the Secret bucket-keys",
             "lastTransitionTime": ago(hours=1)}  # fmt: skip
     data_sets = [
         data_set("telemetry", "s3://data/telemetry", "Cold", 93, [
             ("Hot", "STANDARD", 1_240_000, 4800, 110.4), ("Cold", "GLACIER_IR", 310_000, 1900, 7.6),
-        ], recommendations=[recommended], savingsPerMonth="58.90", access=reads, forecast=ahead),
+        ], recommendations=[recommended], savingsPerMonth="58.90", access=seen, forecast=ahead,
+            replay=replay, history=[{
+                "job": "telemetry-0b1d", "completedAt": ago(days=45), "from": "STANDARD",
+                "to": "GLACIER_IR", "objects": 310_000, "bytes": 1900 * GIB,
+                "manifestUri": "file:///var/lib/cloudflux/jobs/9c1e44d2/manifest.jsonl",
+            }]),
         data_set("images", "gs://media/images", "Warm", 81, [
             ("Hot", "STANDARD", 92_000, 2100, 42.0), ("Warm", "NEARLINE", 40_000, 900, 9.0),
         ], savingsPerMonth="12.40", recommendations=[{
@@ -192,25 +203,52 @@ def story(hub: Hub) -> None:
         })  # fmt: skip
 
 
+def days(_: Path, asked: past.Asked) -> list[past.Day]:
+    """Ninety days of which moves make each a little cheaper."""
+    whole = asked.data_set is None
+    found = []
+    for number in range((asked.until - asked.since).days + 1):
+        moved = 1 / (1 + math.exp((45 - number) / 6)) if not whole else 0.5 + number / 60
+        hot, scale = 6900 - 2100 * moved, 2.4 if whole else 1.0
+        found.append(past.Day(
+            asked.since + dt.timedelta(number),
+            cost=Decimal(f"{(160 - 42 * moved + 2 * math.sin(number / 3)) * scale:.2f}"),
+            possible=Decimal(f"{101 - 42 * moved:.2f}"),
+            realised=Decimal(f"{42 * moved * (9.8 if whole else 1):.2f}"),
+            bytes_by_tier={"Hot": int(hot * GIB), "Cold": int((6700 - hot) * GIB)
+                           if hot < 6700 else 0},
+        ))  # fmt: skip
+    return found
+
+
+async def reads(*_: Any) -> list[tuple[dt.date, int]]:
+    """Ninety days of reads, fewer on Sundays."""
+    today = dt.datetime.now(dt.UTC).date()
+    found = []
+    for number in range(90):
+        day = today - dt.timedelta(89 - number)
+        count = 190 + 40 * math.sin(number / 5) - (90 if day.weekday() == 6 else 0)
+        found.append((day, int(count)))
+    return found
+
+
 def made() -> Console:
-    """A console over all of it."""
+    """A console over all of it; what tables would tell is invented, too."""
+    past.read_days = days
+    browse.reads_by_day = reads
     unused: Any = None
     world = World(unused)
     for kind, objects in resources().items():
         for one in objects:
             world.cache.put(kind, one)
-    trend = Trend(world)
-    now = dt.datetime.now(dt.UTC)
-    for number in range(240):
-        cost = Decimal(f"{268 - 0.28 * number + 3 * math.sin(number / 9):.2f}")
-        at = now - dt.timedelta(minutes=240 - number)
-        trend._samples.append(Sample(at, cost={("team-a", "USD"): cost}))
     hub = Hub(epoch="example")
     story(hub)
-    settings = Settings.model_validate({"state_dir": "/nonexistent"})
+    state = Path(tempfile.mkdtemp(prefix="cloudflux-pictures-"))
+    (state / past.DIRECTORY).mkdir()
+    settings = Settings.model_validate({"state_dir": state})
     return Console(
-        settings=settings, hub=hub, source=Quiet(), gate=OpenGate(), world=world, trend=trend,
-        csrf_key=b"example",
+        settings=settings, hub=hub, source=Quiet(), gate=OpenGate(), world=world,
+        trend=Trend(world), csrf_key=b"example",
     )  # fmt: skip
 
 

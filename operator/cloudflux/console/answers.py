@@ -82,6 +82,29 @@ class Forecasted(Bare):
     forecast: ForecastStatus = Field(description="Expected.")
 
 
+class Alternative(Bare):
+    """A whole data set in one class."""
+
+    storage_class: str = Field(description="Storage class.")
+    tier: Tier | None = Field(default=None, description="Tier that the class counts as.")
+    archived: bool = Field(description="Whether reading waits for a restore.")
+    used: bool = Field(description="Whether some of it is there now.")
+    storage_per_month: Money = Field(description="Rent a month.")
+    reads_per_month: Money = Field(description="Reading as in the last 30 days, a month.")
+    total_per_month: Money = Field(description="Both.")
+    one_off_cost: Money = Field(description="Getting there, after minimum durations.")
+
+
+class Alternatives(Bare):
+    """A whole data set in each class, by its averages; a decision prices each object."""
+
+    currency: str = Field(description="Currency of the amounts.")
+    price_date: str = Field(description="Date of the prices.")
+    region: str = Field(description="Region of the prices.")
+    now: Money = Field(description="As it is, a month, by the same reckoning.")
+    items: list[Alternative] = Field(description="The cheapest first.")
+
+
 class Moves(Bare):
     """Moves of a data set."""
 

@@ -10,6 +10,7 @@ from cloudflux.api.migrationjob import Phase
 from cloudflux.api.tieringpolicy import Rules
 from cloudflux.api.vocabulary import ConditionType
 from cloudflux.console import answers, browse, views
+from cloudflux.console.alternatives import alternatives_of
 from cloudflux.console.context import console_of, scope_of
 from cloudflux.console.history import objects_of
 from cloudflux.console.kit import (
@@ -139,6 +140,11 @@ def _forecast(one: DataSet) -> answers.Forecasted:
     )  # fmt: skip
 
 
+async def alternatives(request: web.Request) -> web.Response:
+    """Give what a data set would cost in each class."""
+    return give(request, await alternatives_of(console_of(request), _data_set(request)))
+
+
 async def history(request: web.Request) -> web.Response:
     """Give the last moves of a data set."""
     return give(request, answers.Moves(items=_data_set(request).status.history))
@@ -258,6 +264,10 @@ ENDPOINTS = (
         "GET", f"{_ONE}/recommendation", "What should be done.", answers.Recommended, recommendation
     ),
     Endpoint("GET", f"{_ONE}/forecast", "Reads expected.", answers.Forecasted, forecast),
+    Endpoint(
+        "GET", f"{_ONE}/alternatives", "What it would cost in each class.",
+        answers.Alternatives, alternatives,
+    ),
     Endpoint("GET", f"{_ONE}/history", "Its last moves.", answers.Moves, history),
     Endpoint(
         "GET", "/policies", "List policies.", Page[views.PolicyView], policies, (NAMESPACE, *PAGED)

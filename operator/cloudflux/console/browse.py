@@ -8,12 +8,13 @@ from aiohttp import web
 
 from cloudflux.api.migrationjob import Phase
 from cloudflux.console import ages, charts, past, rows, views
+from cloudflux.console.alternatives import alternatives_of
 from cloudflux.console.context import Console, console_of, scope_of
 from cloudflux.console.history import reads_by_day
 from cloudflux.console.hub import RING_EVENTS
 from cloudflux.console.overview import overview
 from cloudflux.console.pages import page
-from cloudflux.console.problems import bad_request, not_found
+from cloudflux.console.problems import Problem, bad_request, not_found
 from cloudflux.console.shield import one_value
 from cloudflux.console.who import Scope
 from cloudflux.handlers.resources import DATA_SET, JOB, POLICY, DataSet, Job
@@ -159,6 +160,10 @@ async def show_data_set(request: web.Request) -> web.Response:
     days = await past.days_of(
         console, scope, currency, days=90, namespace=one.namespace, data_set=one.name
     )
+    try:
+        priced = await alternatives_of(console, one)
+    except Problem:  # what the page says of the decision stands without it
+        priced = None
     return page(
         request, "dataset.html", current="/datasets",
         view=views.data_set_view(one),
@@ -170,6 +175,8 @@ async def show_data_set(request: web.Request) -> web.Response:
         tiers_then=_tiers(days),
         saved=_savings(days, currency),
         replay=_replay(one),
+        priced=priced,
+        options=priced.items if priced else [],
         jobs=[views.migration_view(job) for job in jobs[:20]],
         known={job.name for job in jobs[:20]},
         proofs={
