@@ -14,6 +14,7 @@ import tempfile
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from aiohttp import web
 from PIL import Image
@@ -21,7 +22,7 @@ from playwright.async_api import async_playwright
 
 from cloudflux.api.event_examples import EXAMPLES
 from cloudflux.api.events import EventType
-from cloudflux.console import browse, past
+from cloudflux.console import past
 from cloudflux.console.context import Console
 from cloudflux.console.hub import Hub
 from cloudflux.console.server import application
@@ -233,9 +234,7 @@ async def reads(*_: Any) -> list[tuple[dt.date, int]]:
 
 
 def made() -> Console:
-    """A console over all of it; what tables would tell is invented, too."""
-    past.read_days = days
-    browse.reads_by_day = reads
+    """A console over all of it."""
     unused: Any = None
     world = World(unused)
     for kind, objects in resources().items():
@@ -253,7 +252,15 @@ def made() -> Console:
 
 
 async def take() -> None:
-    """Serve, look and save."""
+    """Serve, look and save; what tables would tell is invented, too."""
+    with (
+        mock.patch("cloudflux.console.past.read_days", days),
+        mock.patch("cloudflux.console.browse.reads_by_day", reads),
+    ):
+        await _take()
+
+
+async def _take() -> None:
     runner = web.AppRunner(application(made()), access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from aiohttp.test_utils import TestClient, TestServer
 from tests.unit.console.conftest import console
+from tests.unit.console.test_alternatives import ACCESS
 from tests.unit.console.test_api import FORECAST, RECOMMENDED
 from tests.unit.console.test_contract import DOCUMENT
 from tests.unit.console.test_hub import sample
@@ -94,7 +95,7 @@ async def client():
     marked = {"conditions": [condition("Ready", "False", "CredentialsInvalid", MARK)]}
     fill(
         made.world,
-        DataSet=[data_set("telemetry", forecast=FORECAST, **marked,
+        DataSet=[data_set("telemetry", forecast=FORECAST, access=ACCESS, **marked,
                           recommendations=[{**RECOMMENDED, "reason": MARK}])],
         TieringPolicy=[policy("save-money", **marked)],
         MigrationJob=[job("move-1", message=MARK, phase="Failed")],
