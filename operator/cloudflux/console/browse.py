@@ -20,7 +20,7 @@ from cloudflux.console.who import Scope
 from cloudflux.handlers.resources import DATA_SET, JOB, POLICY, DataSet, Job
 
 MAX_ROWS = 500
-MAX_EVENTS = 50
+MAX_EVENTS = 20
 _COLUMNS = (
     ("name", "Data set", False),
     ("temperature", "Temperature", False),

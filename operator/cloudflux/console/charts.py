@@ -264,7 +264,7 @@ def _svg(pieces: Sequence[str], height: float, label: str) -> Markup:
 
 def amount(unit: str) -> Writer:
     """Return what writes amounts of a currency."""
-    return lambda value: f"{_short(value)} {unit}"
+    return lambda value: f"{value:,.{2 if value >= 0.1 or not value else 4}f} {unit}"
 
 
 def size(value: float) -> str:

@@ -13,7 +13,7 @@ import jinja2
 from aiohttp import web
 
 import cloudflux
-from cloudflux.api.display import display_amount, display_bytes
+from cloudflux.api.display import display_bytes
 from cloudflux.console import ages, rows
 from cloudflux.console.context import SCOPE, VIEWER, console_of, scope_of
 from cloudflux.console.filters import EventFilter
@@ -50,7 +50,7 @@ def templates() -> jinja2.Environment:
         ago=lambda text: ages.ago(text, dt.datetime.now(dt.UTC)),
         first_of=lambda values: min(values, default=""),
         size=lambda value: "" if value is None else display_bytes(int(value)),
-        amount=lambda value, currency=None: display_amount(_text(value), currency) or "—",
+        amount=lambda value, currency=None: _amount(value, currency),
         count=lambda value: "—" if value is None else f"{int(value):,}",
         spaced=lambda text: re.sub(r"(?<=[a-z])(?=[A-Z])", " ", str(text)),
         iso=lambda value: "" if value is None else value.isoformat(),
@@ -59,8 +59,9 @@ def templates() -> jinja2.Environment:
     return environment
 
 
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+def _amount(value: object, currency: str | None) -> str:
+    written = "" if value is None else rows.amount(value)
+    return f"{written} {currency or ''}".strip() if written else "—"
 
 
 def page(

@@ -92,9 +92,12 @@ def _bytes(data: dict[str, Any]) -> str:
 
 def _money(data: dict[str, Any]) -> str:
     currency = str(data.get("currency") or "")
-    for name, before in (
+    names = [
         ("savingsPerMonth", "saves "), ("projectedSavingsPerMonth", "saves "), ("monthlyCost", "")
-    ):  # fmt: skip
+    ]  # fmt: skip
+    if isinstance(data.get("tiers"), list):  # what was measured is the cost
+        names.reverse()
+    for name, before in names:
         if data.get(name) is not None:
             return f"{before}{amount(data[name])} {currency}".strip()
     return ""

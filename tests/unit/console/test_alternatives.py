@@ -1,12 +1,11 @@
 """The options of a data set with their prices: over the API and on its page, or why not."""
 
 import pytest
-from tests.unit.console.test_api import got
+from tests.unit.console.test_api import ACCESS, got
 from tests.unit.console.worlds import data_set, fill
 
 from cloudflux.console.context import CONSOLE
 
-ACCESS = {"reads7D": 5, "reads30D": 20, "observedDays": 40, "coveragePercent": 100}
 NEW = {"storageClass": "NEW", "objects": 1, "bytes": 1, "monthlyCost": "0"}
 PATH = "/datasets/team-a/telemetry/alternatives"
 

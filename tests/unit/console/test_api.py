@@ -16,6 +16,7 @@ RECOMMENDED = {
     "savingsPerMonth": "2.5", "oneOffCost": "0.1", "paybackDays": 2, "confidencePercent": 90,
     "reason": "not read for 74 days",
 }  # fmt: skip
+ACCESS = {"reads7D": 5, "reads30D": 20, "observedDays": 40, "coveragePercent": 100}
 FORECAST = {"reads7D": 4, "reads30D": 15, "low": 1, "high": 9, "model": "m1"}
 
 
@@ -25,7 +26,7 @@ async def filled(client):
     fill(
         console.world,
         DataSet=[
-            data_set("telemetry", recommendations=[RECOMMENDED], forecast=FORECAST),
+            data_set("telemetry", recommendations=[RECOMMENDED], forecast=FORECAST, access=ACCESS),
             data_set("logs", "team-b", temperature="Hot",
                      conditions=[condition("Ready", "False", "CredentialsInvalid", "mend them")]),
         ],

@@ -9,8 +9,7 @@ import pytest
 import pytest_asyncio
 from aiohttp.test_utils import TestClient, TestServer
 from tests.unit.console.conftest import console
-from tests.unit.console.test_alternatives import ACCESS
-from tests.unit.console.test_api import FORECAST, RECOMMENDED
+from tests.unit.console.test_api import ACCESS, FORECAST, RECOMMENDED
 from tests.unit.console.test_contract import DOCUMENT
 from tests.unit.console.test_hub import sample
 from tests.unit.console.worlds import condition, data_set, fill, job, policy

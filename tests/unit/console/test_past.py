@@ -93,9 +93,9 @@ async def test_pages_and_api_show_the_kept_days(client, tmp_path, monkeypatch):
     assert found["items"][2]["bytesByTier"] == {"Hot": 99, "Cold": 2}
     text = await (await client.get("/")).text()
     assert "Cost a month since 14 Mar" in text
-    assert "Possible: from 9 USD to 9 USD; Realised: from 0 USD to 2 USD" in text
+    assert "Possible: from 9.00 USD to 9.00 USD; Realised: from 0.00 USD to 2.00 USD" in text
     text = await (await client.get("/datasets/team-a/telemetry")).text()
     assert "Hot: from 99 B to 99 B; Cold: from 0 B to 2 B" in text
-    assert "CostOptimal, which decides now 12.5 USD" in text
+    assert "CostOptimal, which decides now 12.50 USD" in text
     assert "2026-01-01 to 2026-03-01, 10 of 20 objects" in text
     assert "automatic class 0" not in text

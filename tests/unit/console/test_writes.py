@@ -82,4 +82,4 @@ async def test_unknown_actions_and_objects_are_not_there(client):
 async def test_without_the_switch_there_are_no_buttons(path):
     made, _ = filled()
     async for http in serving(made):
-        assert 'method="post"' not in await (await http.get(path, headers=HTML)).text()
+        assert 'name="csrf"' not in await (await http.get(path, headers=HTML)).text()

@@ -156,6 +156,7 @@ function bytes(size) {
 function money(data) {
   const found = data.savingsPerMonth ?? data.projectedSavingsPerMonth, cost = data.monthlyCost;
   const amount = (value) => `${Number(value).toFixed(Math.abs(Number(value)) < 0.1 ? 4 : 2)} ${data.currency ?? ""}`.trim();
+  if (Array.isArray(data.tiers) && cost) return amount(cost);   // what was measured is the cost
   if (found !== undefined && found !== null) return `saves ${amount(found)}`;
   return cost === undefined || cost === null ? "" : amount(cost);
 }
@@ -178,7 +179,7 @@ function describe(data) {
 function stats(found) {
   const word = found.source.connected ? "" : ` · source ${found.source.kind} is away`;
   const left = skipped ? ` · ${skipped} not drawn` : "";
-  figures.textContent = `Showing ${rows.querySelectorAll("tr.event").length} of ${found.held} kept · ${found.eventsPerSecond} events a second · ${found.clients} streams${left}${word}`;
+  figures.textContent = `Showing ${rows.querySelectorAll("tr.event").length} of ${found.held} kept · ${found.eventsPerSecond} events a second · ${found.clients} ${found.clients === 1 ? "stream" : "streams"}${left}${word}`;
 }
 
 $("pause").addEventListener("click", () => {
