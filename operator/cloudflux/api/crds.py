@@ -83,10 +83,12 @@ KINDS = (
             Column("Mode", ".spec.mode", description="How far it may go."),
             Column("DataSets", ".status.dataSetsMatched", "integer", description="Selected."),
             Column("Savings/Mo", ".status.savingsDisplay", description="If all were done."),
+            Column("Realised/Mo", ".status.realisedDisplay", description="By what was done."),
             Column("Last", ".status.lastEvaluationTime", "date", description="Evaluated."),
             # not of type date: kubectl writes a date in the future as <invalid>
             Column("Next", ".status.nextEvaluationTime", description="Evaluates next."),
             _READY,
+            Column("Reason", _condition("Ready", "reason"), description="Why it is so."),
             _AGE,
         ),
     ),

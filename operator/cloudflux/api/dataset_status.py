@@ -20,7 +20,7 @@ from cloudflux.api.common import (
     VolumeClaim,
 )
 from cloudflux.api.display import display_amount, display_bytes
-from cloudflux.api.results import ReplayStatus
+from cloudflux.api.results import OutcomeStatus, ReplayStatus
 
 
 class Temperature(StrEnum):
@@ -223,6 +223,9 @@ class DataSetStatus(PricedStatus):
     replay: ReplayStatus | None = Field(
         default=None,
         description="What the recent past would have cost by the policy's strategy and others.",
+    )
+    outcome: OutcomeStatus | None = Field(
+        default=None, description="What advice was worth since it was given."
     )
     why_not: Text | None = Field(default=None, description="Why nothing is recommended.")
     evaluated_at: dt.datetime | None = Field(default=None, description="When this was decided.")

@@ -51,5 +51,38 @@ class ReplayStatus(StatusPart):
         return f"{', '.join(said)}; {self.first_day} to {self.last_day}"
 
 
+class OutcomeStatus(StatusPart):
+    """What advice was worth by the reads that really came: replayed with the moves and without."""
+
+    method: SavingsMethod = Field(
+        default=SavingsMethod.MODELLED,
+        description="Modelled: by replay at present prices, not by the provider's bill.",
+    )
+    since: Day = Field(description="The first move that is counted, or the oldest open advice.")
+    until: Day = Field(description="The last day that is counted.")
+    objects: int = Field(ge=0, description="Objects that were moved as advised.")
+    objects_gone: int = Field(
+        default=0, ge=0, description="Of them deleted since; their savings are not counted."
+    )
+    objects_open: int = Field(default=0, ge=0, description="Objects whose move is advised.")
+    promised: Money = Field(
+        description="What the moves were to save from `since` to `until`, fees aside."
+    )
+    realised: Money = Field(description="What they saved in that time, fees aside.")
+    fees: Money = Field(description="What the moves themselves cost.")
+    promised_per_month: Money = Field(
+        description="What the moves were to save a month, over the 180 days from each."
+    )
+    realised_per_month: Money = Field(
+        description="The same in the proportion in which the promise was kept so far."
+    )
+    missed: Money = Field(
+        description=(
+            "What open advice would have saved by now, had it been followed at once; below 0 it "
+            "was as well that it was not."
+        )
+    )
+
+
 def _times(cost: str, other: str) -> str:
     return f"{Decimal(cost) / Decimal(other):.2f}" if Decimal(other) else "1.00"

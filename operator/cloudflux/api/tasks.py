@@ -186,6 +186,23 @@ class ModelTask(Task):
     why: str
 
 
+class OutcomeTask(Task):
+    """What advice was worth by the reads that really came; amounts are decimal strings."""
+
+    since: dt.date
+    until: dt.date
+    objects: int
+    """Moved as advised."""
+    objects_gone: int
+    objects_open: int
+    promised: str
+    realised: str
+    fees: str
+    promised_per_month: str
+    realised_per_month: str
+    missed: str
+
+
 class EvaluateResult(Task):
     """The decision."""
 
@@ -207,6 +224,7 @@ class EvaluateResult(Task):
     """What to know of the prices: assumed region, changed by an overlay."""
     model: ModelTask | None = None
     """Of the strategy Predictive; None with another one."""
+    outcome: OutcomeTask | None = None
     study_due: str | None = None
     """Why brain.study should be asked for now; None: it need not."""
 

@@ -12,11 +12,13 @@ from cloudflux.api.common import (
     Model,
     Money,
     PricedStatus,
+    StatusPart,
     Tier,
     Uri,
 )
 from cloudflux.api.display import display_amount
 from cloudflux.api.migrationjob import SourceRetention, VerifyMethod
+from cloudflux.api.results import OutcomeStatus, ReplayStatus, SavingsMethod
 from cloudflux.api.strategy import Strategy
 from cloudflux.api.worker_pods import WorkerPods
 
@@ -133,6 +135,16 @@ class Guardrails(Model):
         ge=1,
         description="So many bytes are moved in a day at most. Absent: no limit.",
     )
+    max_drift_percent: int = Field(
+        default=50,
+        ge=1,
+        le=1000,
+        description=(
+            "The policy stops itself when what its moves saved falls behind what they promised "
+            "by more than so many percent; above 100, when they cost that much more than was "
+            "promised to be saved. It looks once 14 days have passed since the first move."
+        ),
+    )
     max_one_off_cost: Money | None = Field(
         default=None,
         description=(
@@ -246,6 +258,21 @@ class TieringPolicySpec(Model):
     suspend: bool = Field(
         default=False, description="True stops evaluating; jobs that it made go on."
     )
+    resume: Annotated[str, StringConstraints(max_length=64)] | None = Field(
+        default=None,
+        description=(
+            "Any new value lets a policy that stopped itself go on, such as a time; what was "
+            "saved and missed until then is not held against it again."
+        ),
+    )
+
+
+class Settled(StatusPart):
+    """Amounts up to a time, which a person has seen and goes on in spite of."""
+
+    at: dt.datetime = Field(description="When spec.resume was set.")
+    promised: Money = Field(description="Promised until then.")
+    realised: Money = Field(description="Realised until then.")
 
 
 class TieringPolicyStatus(PricedStatus):
@@ -257,7 +284,7 @@ class TieringPolicyStatus(PricedStatus):
         json_schema_extra=CONDITIONS_BY_TYPE,
         description=(
             "Conditions: Ready; EventsDelivered where Kafka is configured; CostWithinLimit where "
-            "spec.alerts names a limit."
+            "spec.alerts names a limit; SavingsAsPromised once moves are 14 days old."
         ),
     )
     data_sets_matched: int = Field(
@@ -280,7 +307,32 @@ class TieringPolicyStatus(PricedStatus):
         description="What would be saved a month if every recommendation were carried out.",
     )
     realised_savings_per_month: Money | None = Field(
-        default=None, description="What completed jobs save a month."
+        default=None, description="What moves that were made save a month; see savingsMethod."
+    )
+    savings_method: SavingsMethod | None = Field(
+        default=None,
+        description=(
+            "Where realisedSavingsPerMonth is from. Planned: from the plans of completed jobs, "
+            "while no whole day has passed since. Modelled: by replaying the reads that really "
+            "came, with the moves and without them. Billed: from an imported bill."
+        ),
+    )
+    missed_savings: Money | None = Field(
+        default=None,
+        description="What open advice would have saved by now, had it been followed at once.",
+    )
+    outcome: OutcomeStatus | None = Field(
+        default=None, description="What the policy's moves were worth, over all its data sets."
+    )
+    replay: ReplayStatus | None = Field(
+        default=None,
+        description="What the recent past would have cost, over all its data sets.",
+    )
+    settled: Settled | None = Field(
+        default=None, description="What spec.resume has drawn a line under."
+    )
+    last_resume_token: str | None = Field(
+        default=None, max_length=64, description="The value of spec.resume that was served last."
     )
 
     @computed_field(description="Projected savings a month, for `kubectl get`.")  # type: ignore[prop-decorator]
@@ -288,3 +340,9 @@ class TieringPolicyStatus(PricedStatus):
     def savings_display(self) -> Annotated[str, Field(max_length=64)] | None:
         """Projected savings with their currency; None while they are not known."""
         return display_amount(self.projected_savings_per_month, self.currency)
+
+    @computed_field(description="Realised savings a month, for `kubectl get`.")  # type: ignore[prop-decorator]
+    @property
+    def realised_display(self) -> Annotated[str, Field(max_length=64)] | None:
+        """Realised savings with their currency; None while they are not known."""
+        return display_amount(self.realised_savings_per_month, self.currency)

@@ -24,6 +24,7 @@ class ConditionType(StrEnum):
     EVENTS_DELIVERED = "EventsDelivered"
     COST_WITHIN_LIMIT = "CostWithinLimit"
     MODEL_USABLE = "ModelUsable"
+    SAVINGS_AS_PROMISED = "SavingsAsPromised"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,11 @@ CONDITIONS: dict[ConditionType, ConditionInfo] = {
         "The model of the strategy Predictive decides. False: the floors, which CostOptimal "
         "decides by, do; the message says why. Absent: the policy has another strategy.",
         ("DataSet",),
+    ),
+    ConditionType.SAVINGS_AS_PROMISED: ConditionInfo(
+        "Moves save what they promised, as far as guardrails.maxDriftPercent allows. False: the "
+        "policy has stopped itself and makes no jobs until spec.resume is set to a new value.",
+        ("TieringPolicy",),
     ),
 }
 """Every condition. The docs page is made from it."""
@@ -208,6 +214,13 @@ REASONS: dict[str, ReasonInfo] = {
     "Throttled": ReasonInfo("The store asks to slow down."),
     "FencedOut": ReasonInfo("Another operator is the leader now."),
     # telling
+    "SavingsKept": ReasonInfo("What moves saved is near enough to what they promised."),
+    "SavingsDrifted": ReasonInfo(
+        "Moves saved too little of what they promised; the policy has stopped itself. Set "
+        "spec.resume to a new value to go on.",
+        True,
+    ),
+    "PolicyResumed": ReasonInfo("A policy that had stopped itself goes on: spec.resume is new."),
     "CostWithinLimit": ReasonInfo("The data sets cost no more a month than the policy's limit."),
     "CostAboveLimit": ReasonInfo(
         "The data sets cost more a month than spec.alerts.monthlyCostAbove.", True

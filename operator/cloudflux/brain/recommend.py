@@ -36,6 +36,10 @@ class Recommended:
     reason: str
     reads_30d: npt.NDArray[np.float64]
     """Reads expected in 30 days by which the move was priced, by object."""
+    idle_days: npt.NDArray[np.float64]
+    """Days without a read in the present class, by object."""
+    saves_per_month: npt.NDArray[np.float64]
+    """Promised, by object; their sum is savings_per_month."""
 
 
 def recommend(scene: Scene, choice: Choice) -> tuple[Recommended, ...]:
@@ -113,6 +117,10 @@ def _group(scene: Scene, choice: Choice, source: str, position: int, rows: Rows)
         confidence_percent=int(np.average(choice.confidence_percent[rows], weights=weight)),
         reason=words.reason(facts),
         reads_30d=options.reads_per_day[rows] * 30,
+        idle_days=np.minimum(
+            scene.demand.idle_days[rows], scene.data_set.objects.days_in_class[rows]
+        ),
+        saves_per_month=(options.stay[rows] - options.running[position, rows]) / _MONTHS,
     )
 
 

@@ -14,7 +14,8 @@ from cloudflux.api.dataset import (
     TierUsage,
 )
 from cloudflux.api.display import counted, display_bytes
-from cloudflux.api.tasks import EvaluateResult, RecommendationTask, ScanResult
+from cloudflux.api.results import OutcomeStatus
+from cloudflux.api.tasks import EvaluateResult, OutcomeTask, RecommendationTask, ScanResult
 from cloudflux.api.vocabulary import REASONS, ConditionType
 from cloudflux.handlers.resources import DataSet
 
@@ -127,6 +128,7 @@ def evaluated(data_set: DataSet, found: EvaluateResult, now: dt.datetime) -> Dat
             "currency": found.currency,
             "forecast": _forecast(found),
             "recommendations": [_recommendation(item) for item in found.recommendations[:10]],
+            "outcome": _outcome(found.outcome),
             "why_not": found.why_not[:1024] if found.why_not else None,
             "evaluated_at": now,
         }
@@ -143,6 +145,13 @@ def _forecast(found: EvaluateResult) -> ForecastStatus | None:
         high=found.forecast_high if found.forecast_high is not None else found.forecast_7d,
         model=found.forecast_model or "fall-back",
     )
+
+
+def _outcome(found: OutcomeTask | None) -> OutcomeStatus | None:
+    if found is None:
+        return None
+    days = {"since": found.since.isoformat(), "until": found.until.isoformat()}
+    return OutcomeStatus(**{**found.model_dump(), **days})
 
 
 def _recommendation(item: RecommendationTask) -> Recommendation:

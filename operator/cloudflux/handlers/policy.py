@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import replace
 
 from cloudflux.api.common import ConditionStatus
 from cloudflux.api.conditions import find, set_condition
@@ -10,7 +11,7 @@ from cloudflux.api.tieringpolicy import TieringPolicyStatus
 from cloudflux.api.vocabulary import ConditionType
 from cloudflux.errors import ConfigurationError
 from cloudflux.handlers import policy_plan as compute
-from cloudflux.handlers import policy_say
+from cloudflux.handlers import policy_results, policy_say
 from cloudflux.handlers.dataset_requests import fingerprint
 from cloudflux.handlers.kube import MIGRATION_JOBS, Conflict
 from cloudflux.handlers.locations import check_file, file_roots
@@ -28,15 +29,23 @@ async def reconcile(runtime: Runtime, key: Key) -> float | None:
     now = runtime.clock()
     matched, conflicts = select(runtime, policy)
     problem = _problem(runtime, policy, conflicts)
-    status = _condition(runtime, policy, problem, len(matched), now)
+    status = policy_results.with_results(policy, matched, runtime.all(JOB, policy.namespace))
+    before, policy = (
+        policy,
+        replace(policy, status=policy_results.with_promise(policy, status, now)),
+    )
+    stopped = policy_results.stopped_because(policy.status)
+    if stopped is None and policy_results.stopped_because(before.status) is not None:
+        runtime.event(policy, "PolicyResumed", "spec.resume is new: jobs are made again")
+    status = _condition(runtime, policy, problem or stopped, len(matched), now)
     if problem is None and not policy.spec.suspend:
         status = _schedule(runtime, policy, status, matched, now)
-    status = _summary(runtime, policy, status, matched)
+    status = _summary(status, matched)
     status = policy_say.delivery(runtime, policy, status, now)
     status = policy_say.cost(runtime, policy, status, now)
-    if status != policy.status or not policy.visited:
-        await runtime.write_status(policy, status)
-    if problem is None and not policy.spec.suspend:
+    if status != before.status or not policy.visited:
+        await runtime.write_status(before, status)
+    if problem is None and stopped is None and not policy.spec.suspend:
         await _act(runtime, policy, matched, now)
     if status.next_evaluation_time is None:
         return None
@@ -142,17 +151,12 @@ def _schedule(
     return status
 
 
-def _summary(
-    runtime: Runtime, policy: Policy, status: TieringPolicyStatus, matched: Sequence[DataSet]
-) -> TieringPolicyStatus:
+def _summary(status: TieringPolicyStatus, matched: Sequence[DataSet]) -> TieringPolicyStatus:
     currencies = [one.status.currency for one in matched if one.status.currency]
     return status.model_copy(
         update={
             "monthly_cost": compute.monthly_cost(matched),
             "projected_savings_per_month": compute.projected_savings(matched),
-            "realised_savings_per_month": compute.realised_savings(
-                policy, runtime.all(JOB, policy.namespace)
-            ),
             "currency": currencies[0] if currencies else status.currency,
         }
     )

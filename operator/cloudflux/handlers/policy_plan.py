@@ -138,5 +138,10 @@ def realised_savings(policy: Policy, jobs: Iterable[Job]) -> str:
     )
 
 
+def amount_text(amounts: Iterable[str]) -> str:
+    """Add up amounts of the status."""
+    return _money(Decimal(one) for one in amounts)
+
+
 def _money(amounts: Iterable[Decimal]) -> str:
     return f"{sum(amounts, Decimal(0)):.9f}".rstrip("0").rstrip(".") or "0"

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -11,6 +12,7 @@ from cloudflux.access.store import open_access_store
 from cloudflux.api.tasks import (
     EvaluateRequest,
     EvaluateResult,
+    OutcomeTask,
     RecommendationTask,
     StudyRequest,
     TierCost,
@@ -22,13 +24,16 @@ from cloudflux.brain.model_store import load_model, save_model, write_atomically
 from cloudflux.brain.money import money_text
 from cloudflux.brain.recommend import Recommended
 from cloudflux.children.context import Context, Operation, Operations
-from cloudflux.errors import ModelError
+from cloudflux.errors import ModelError, PriceUnknown
 from cloudflux.work import study
+from cloudflux.work.advice import kept_up, load_book, save_book
 from cloudflux.work.history import history_of, objects_of
+from cloudflux.work.outcome import outcome_of
 from cloudflux.work.placing import PlacingFound, placing_of
 
 MODEL_NAME = "seven-day"
 _SECONDS_PER_DAY = 86_400.0
+_EPOCH = dt.date(1970, 1, 1)
 _KEPT_LISTS = 20
 """Lists of former evaluations kept a data set: a job may still be planned from one."""
 
@@ -66,7 +71,20 @@ def evaluate(request: EvaluateRequest, context: Context) -> EvaluateResult:
     )
     context.check()
     lists = context.state_dir / "recommendations" / request.data_set_uid
-    return _result(decision, _write_lists(lists, decision, objects), placing)
+    book = load_book(directory)
+    if request.fresh:
+        today = (request.now.date() - _EPOCH).days
+        book = kept_up(book, objects, decision.recommendations, today=today)
+        save_book(directory, book)
+    outcome: OutcomeTask | None = None
+    unpriced: tuple[str, ...] = ()
+    try:
+        outcome = outcome_of(book, store, objects, request)
+    except PriceUnknown as error:
+        # a class that objects were in before: no reason to decide nothing
+        unpriced = (f"what moves have saved is not known: {error}",)
+    decision = replace(decision, warnings=(*decision.warnings, *unpriced))
+    return _result(decision, _write_lists(lists, decision, objects), placing, outcome)
 
 
 def _days(span: dt.timedelta) -> float:
@@ -131,7 +149,12 @@ def _lines(each: Recommended, objects: Objects) -> Iterator[dict[str, Any]]:
         }
 
 
-def _result(decision: Decision, paths: dict[str, str], placing: PlacingFound) -> EvaluateResult:
+def _result(
+    decision: Decision,
+    paths: dict[str, str],
+    placing: PlacingFound,
+    outcome: OutcomeTask | None,
+) -> EvaluateResult:
     ahead = decision.forecast
     return EvaluateResult(
         temperature=decision.temperature.value,
@@ -175,6 +198,7 @@ def _result(decision: Decision, paths: dict[str, str], placing: PlacingFound) ->
         why_not=decision.why_not,
         warnings=decision.warnings,
         model=placing.model,
+        outcome=outcome,
         study_due=placing.study_due,
     )
 

@@ -78,13 +78,14 @@ def trace_of(
     *,
     limit: int | None = None,
     seed: int = 0,
+    only: npt.NDArray[np.intp] | None = None,
     train_from: int | None = None,
 ) -> Recorded | None:
     """Return the history up to the last complete day; None where no day is complete.
 
     It begins after the last gap, unless the signal is complete on 95 % of the days since its
     beginning: a day without a signal is no day without a read. With a `limit` whole directories
-    are drawn until there are so many objects.
+    are drawn until there are so many objects; `only` takes just these.
     """
     today = now.astimezone(dt.UTC).date()
     since = today - dt.timedelta(days=TRACE_DAYS)
@@ -95,7 +96,7 @@ def trace_of(
     reads = store.daily_reads(data_set_uid, since, max(complete))
     ids = np.array([key[-_ID_CHARACTERS:] for key in objects.keys], dtype=np.str_)
     born = np.minimum(np.floor((today - _EPOCH).days - objects.age_days), until)
-    chosen = _drawn(ids, limit, seed)
+    chosen = _drawn(ids, limit, seed) if only is None else only
     order = chosen[np.argsort(ids[chosen], kind="stable")]
     place = np.full(len(objects) + 1, -1, dtype=np.int64)
     place[order] = np.arange(len(order))
