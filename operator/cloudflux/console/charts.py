@@ -165,17 +165,18 @@ def over_time(
 def compared(values: Sequence[tuple[str, float]], title: str, unit: str) -> Chart:
     """Draw a few amounts beside each other; the first is ours."""
     top = max((value for _, value in values), default=0.0) or 1.0
+    write = amount(unit)
     pieces = []
     for index, (name, value) in enumerate(values):
         y = index * 42
         pieces.append(
             f'<text class="strong" x="0" y="{y + 12}">{escape(name)}</text>'
-            f'<text x="{WIDTH}" y="{y + 12}" text-anchor="end">{escape(amount(unit)(value))}</text>'
+            f'<text x="{WIDTH}" y="{y + 12}" text-anchor="end">{escape(write(value))}</text>'
             f'<rect class="{"k1" if index == 0 else "k6"}" x="0" y="{y + 18}" '
             f'width="{max(WIDTH * value / top, 1):.1f}" height="14" rx="2"/>'
         )
-    said = "; ".join(f"{name} {_short(value)} {unit}" for name, value in values)
-    rows = tuple((name, f"{_short(value)} {unit}") for name, value in values)
+    said = "; ".join(f"{name} {write(value)}" for name, value in values)
+    rows = tuple((name, write(value)) for name, value in values)
     return Chart(_svg(pieces, 42 * max(len(values), 1) - 6, f"{title}. {said}"),
                  head=("", unit), rows=rows)  # fmt: skip
 
