@@ -12,6 +12,7 @@ from cloudflux.api.migrationjob import VerifyMethod
 from cloudflux.errors import IntegrityError, PlanChanged, QuotaExceeded
 from cloudflux.migration.checkpoint import Checkpoint
 from cloudflux.migration.steps import STOP_POINTS
+from cloudflux.storage import file_exchange
 from cloudflux.storage.file import FileStore
 
 Place = tuple[Path, Path, Move]
@@ -276,6 +277,28 @@ def test_a_shrunk_data_set_is_planned_again(place: Place, change: str) -> None:
     assert contents_of(new) == {}
     move.copy(tolerance_percent=100)
     assert contents_of(new) == contents_of(old)
+
+
+def test_a_deletion_that_a_kill_left_half_done_is_ended_when_the_source_is_retired(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, _, move = place
+    fill(old)
+    move.plan()
+    digest = move.until_switched().digest
+    discard = file_exchange.discard
+
+    def dies(*_: object) -> None:
+        raise Killed
+
+    monkeypatch.setattr(file_exchange, "discard", dies)
+    with pytest.raises(Killed):
+        move.retire(digest)
+    monkeypatch.setattr(file_exchange, "discard", discard)
+    assert list(old.rglob("*aside*")) != []
+    assert move.retire(digest).remaining == 0
+    left = [path for path in old.rglob("*") if path.is_file() or path.is_symlink()]
+    assert [path for path in left if ".cloudflux/" not in str(path)] == []
 
 
 def test_a_source_with_a_later_marker_is_not_retired(place: Place) -> None:

@@ -46,6 +46,8 @@ def retire(session: Session, request: RetireRequest) -> RetireResult:
         if unchanged and deleted % SAVED_EVERY == 0:
             _save(session, after, kept, kept_objects)
     session.context.check()
+    if complete:
+        _end_deletions(session)
     _save(session, after, kept, kept_objects)
     left = sum(1 for key in manifest if encode_key(key) > after) if not complete else 0
     return RetireResult(
@@ -72,6 +74,15 @@ def _delete(session: Session, key: str, version: str | None) -> bool:
         return False
     session.context.stop_point("retire.object")
     return True
+
+
+def _end_deletions(session: Session) -> None:
+    """Bring to their end those that a kill left half done: what is aside is in no listing."""
+    source = session.source
+    if source.capabilities.hierarchical:
+        for directory, name in list(source.uploads()):
+            session.context.check()
+            source.abort_upload(directory, name)
 
 
 def _require_ours(session: Session, request: RetireRequest) -> None:

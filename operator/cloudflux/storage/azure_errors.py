@@ -201,6 +201,8 @@ def error_of(
     if kind is ObjectNotFound and not key:
         kind = ContainerNotFound
     advice = _ADVICE.get(kind, "the request failed")
+    if not status and kind is Unavailable:
+        advice = "the endpoint does not answer to the end; check endpoint and network"
     if code in ("Md5Mismatch", "Crc64Mismatch"):
         advice = DAMAGED
     if kind is PermissionDenied:

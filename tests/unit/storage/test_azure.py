@@ -126,7 +126,9 @@ def test_the_pause_that_azure_asks_for_is_kept():
 def test_broken_connections_may_be_tried_again():
     assert told(azure.ServiceRequestError("secret")).retryable
     assert told(azure.ServiceResponseError("secret")).retryable
-    assert told(azure.HttpResponseError("a body broke off")).retryable
+    broken = told(azure.HttpResponseError("a body broke off"))
+    assert broken.retryable
+    assert "the endpoint does not answer to the end; check endpoint" in str(broken)
     assert isinstance(told(azure.ClientAuthenticationError("secret")), CredentialsInvalid)
 
 
