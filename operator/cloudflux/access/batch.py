@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from cloudflux.access.inventory import Hashes
-from cloudflux.access.records import RECORDS, Exclusions, Part, anonymous
+from cloudflux.access.hashing import Hashes
+from cloudflux.access.records import RECORDS, Part
 from cloudflux.access.rows import (
     make_row,
     merged,
@@ -28,7 +28,6 @@ class Batch:
     """Log objects read and not yet committed. Nothing in it says whose requests they were."""
 
     signal: str
-    exclusions: Exclusions
     records: list[pa.Table] = field(default_factory=list)
     ledger: list[dict[str, object]] = field(default_factory=list)
     objects: int = 0
@@ -36,13 +35,13 @@ class Batch:
     malformed: int = 0
     rejected: list[str] = field(default_factory=list)
 
-    def add(self, part: Part) -> None:
-        """Take a part of a log object."""
+    def add(self, part: Part, records: pa.Table) -> None:
+        """Take a part of a log object, and its requests without whose they were."""
         self.lines += part.lines
         self.malformed += part.malformed
         self.rejected = (self.rejected + part.rejected)[-REJECTED_LINES:]
-        if len(part.requests):
-            self.records.append(anonymous(part.requests, self.signal, self.exclusions))
+        if len(records):
+            self.records.append(records)
 
     def end(self, key: str, at: dt.datetime, days: dict[dt.date, int], malformed: int) -> None:
         """Note that a log object was read to its end."""

@@ -13,12 +13,12 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable, WriterProperties, write_deltalake
 
 from cloudflux.access.atime import read_by_atime
+from cloudflux.access.hashing import Hashes
 from cloudflux.access.tables import CONFIGURATION, COUNTS, INVENTORY, shard_of
 from cloudflux.storage.interface import ObjectInfo
 
@@ -27,8 +27,6 @@ _ROW_GROUP_ROWS = 65_536
 _FILE_BYTES = 32 << 20
 _NEVER = np.iinfo(np.int64).max
 _EPOCH = dt.date(1970, 1, 1)
-
-Hashes = npt.NDArray[np.int64]
 
 
 @dataclass(slots=True)

@@ -14,8 +14,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
@@ -23,7 +25,7 @@ from deltalake.exceptions import CommitFailedError
 from cloudflux.access.batch import REJECTED_LINES, Batch
 from cloudflux.access.formats.base import LogFormat, delivered_at, plain
 from cloudflux.access.formats.s3 import S3_TEXT
-from cloudflux.access.records import OURS_ALONE, Exclusions
+from cloudflux.access.records import OURS_ALONE, Exclusions, Part, anonymous
 from cloudflux.access.rows import merged
 from cloudflux.access.store import AccessStore
 from cloudflux.errors import ObjectNotFound
@@ -31,12 +33,13 @@ from cloudflux.storage.interface import ObjectInfo, Store
 
 _BATCH_LINES = 200_000
 _FETCHERS = 8
-"""Log objects fetched at a time."""
+"""Log objects fetched and parsed at a time."""
 _WHOLE_BYTES = 1 << 20
-"""Larger ones are streamed: at most 24 MiB are held."""
+"""Larger ones are streamed: at most 24 MiB are held, and what they say."""
 _ATTEMPTS = 5
 _CHECK_EVERY = 100
 _REJECTED_DAYS = 30
+_Content = list[tuple[Part, pa.Table]] | bytes | None
 
 
 @dataclass(slots=True)
@@ -101,12 +104,12 @@ class _Reader:
         self.seen = merged(np.fromiter(hashes, np.int64, len(hashes)))
 
     def run(self, totals: IngestTotals) -> None:
-        batch = Batch(self.signal, self.exclusions)
+        batch = Batch(self.signal)
         for info, content in self._contents():
             self._read(info, content, batch)
             if batch.lines >= _BATCH_LINES:
                 self._commit(batch, totals)
-                batch = Batch(self.signal, self.exclusions)
+                batch = Batch(self.signal)
         self._commit(batch, totals)
 
     def _new_objects(self) -> Iterator[ObjectInfo]:
@@ -122,12 +125,13 @@ class _Reader:
             ):
                 yield entry
 
-    def _contents(self) -> Iterator[tuple[ObjectInfo, "Future[bytes | None]"]]:
-        """Yield the new log objects in order, a few of them fetched ahead.
+    def _contents(self) -> Iterator[tuple[ObjectInfo, "Future[_Content]"]]:
+        """Yield the new log objects in order, a few of them fetched and parsed ahead.
 
-        There are thousands of small ones, and each is a round trip.
+        There are thousands of small ones, and each is a round trip; parsing them is mostly
+        Arrow's and NumPy's work, which goes on beside other threads.
         """
-        ahead: deque[tuple[ObjectInfo, Future[bytes | None]]] = deque()
+        ahead: deque[tuple[ObjectInfo, Future[_Content]]] = deque()
         pool = ThreadPoolExecutor(_FETCHERS, "fetch-log")
         try:
             for info in self._new_objects():
@@ -138,29 +142,44 @@ class _Reader:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _fetch(self, info: ObjectInfo) -> bytes | None:
-        """Return the whole content; None of a large one, which is streamed when its turn comes."""
+    def _fetch(self, info: ObjectInfo) -> "_Content":
+        """Return what a log object says; its content when it is compressed, None of a large one.
+
+        What a few compressed bytes become is not known before, and a large one is streamed:
+        both are read when their turn comes.
+        """
         if info.size_bytes > _WHOLE_BYTES:
             return None
         with self.logs.open(info.key) as stream:
-            return stream.read()
+            content = stream.read()
+        whole = BytesIO(content)
+        return content if plain(whole, info.key) is not whole else list(self._parts(info, whole))
 
-    def _read(self, info: ObjectInfo, content: "Future[bytes | None]", batch: Batch) -> None:
+    def _parts(self, info: ObjectInfo, stream: BinaryIO) -> Iterator[tuple[Part, pa.Table]]:
+        for part in self.format.read(plain(stream, info.key), self.format.grows):
+            yield part, anonymous(part.requests, self.signal, self.exclusions)
+
+    def _read(self, info: ObjectInfo, fetched: "Future[_Content]", batch: Batch) -> None:
         self.check()
         days: dict[dt.date, int] = {}
         malformed = 0
         try:
-            whole = content.result()
-            with self.logs.open(info.key) if whole is None else BytesIO(whole) as stream:
-                for part in self.format.read(plain(stream, info.key), self.format.grows):
-                    self.check()
-                    batch.add(part)
-                    malformed += part.malformed
-                    for day, lines in part.days.items():
-                        days[day] = days.get(day, 0) + lines
+            for part, records in self._said(info, fetched.result()):
+                self.check()
+                batch.add(part, records)
+                malformed += part.malformed
+                for day, lines in part.days.items():
+                    days[day] = days.get(day, 0) + lines
         except ObjectNotFound:
             return  # a lifecycle rule was faster
         batch.end(self.format.ledger_key(info), delivered_at(info), days, malformed)
+
+    def _said(self, info: ObjectInfo, content: "_Content") -> Iterator[tuple[Part, pa.Table]]:
+        if isinstance(content, list):
+            yield from content
+            return
+        with self.logs.open(info.key) if content is None else BytesIO(content) as stream:
+            yield from self._parts(info, stream)
 
     def _commit(self, batch: Batch, totals: IngestTotals) -> None:
         if not batch.ledger:

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cloudflux.access.inventory import Hashes
+from cloudflux.access.hashing import Hashes, hash_texts
 
 TIME = pa.timestamp("us", "UTC")
 REQUESTS = pa.schema(
@@ -111,7 +111,9 @@ class Part:
 
 def table_of(requests: Iterable[Request]) -> pa.Table:
     """Return requests as columns."""
-    columns = list(zip(*requests, strict=True)) or [()] * len(REQUESTS)
+    columns = list(zip(*requests, strict=True))
+    if not columns:
+        return REQUESTS.empty_table()
     arrays = [pa.array(c, f.type) for c, f in zip(columns, REQUESTS, strict=True)]
     return pa.Table.from_arrays(arrays, schema=REQUESTS)
 
@@ -124,19 +126,11 @@ def anonymous(requests: pa.Table, signal: str, exclusions: Exclusions) -> pa.Tab
     if len(requests) == 0:
         return RECORDS.empty_table()
     kept = _demanded(requests, exclusions)
-    hashes = _hash_columns(
-        (signal, "id"),
-        kept,
-        ("request_id", "operation", "key"),
-        pc.not_equal(kept["request_id"], ""),
-    )
+    identity = [kept[name] for name in ("request_id", "operation", "key")]
+    hashes = hash_texts(pc.binary_join_element_wise(*identity, "\0"), signal)
+    hashes[np.asarray(pc.equal(kept["request_id"], ""))] = 0
     minute = pc.cast(pc.floor_temporal(kept["at"], unit="minute"), pa.int64()).cast(pa.string())
-    burst = _hash_columns(
-        (signal, "burst"),
-        kept.append_column("minute", minute),
-        ("principal", "bucket", "key", "minute"),
-        kept["partial"],
-    )
+    burst = _bursts(signal, kept.append_column("minute", minute))
     columns = [kept[name] for name in RECORDS.names[:6]]
     return pa.Table.from_arrays([*columns, pa.array(hashes), pa.array(burst)], schema=RECORDS)
 
@@ -155,15 +149,14 @@ def _demanded(requests: pa.Table, exclusions: Exclusions) -> pa.Table:
     return requests if out is None else requests.filter(pc.invert(out))
 
 
-def _hash_columns(
-    head: Sequence[str], table: pa.Table, names: Sequence[str], wanted: pa.ChunkedArray
-) -> Hashes:
-    """Hash the text of some columns, of the wanted rows; 0 for the others."""
-    hashes = np.zeros(len(table), np.int64)
-    where = np.asarray(wanted)
-    chosen = table.select(names).filter(wanted)
+def _bursts(signal: str, requests: pa.Table) -> Hashes:
+    """Hash who read parts of what in which minute; 0 for reads of the whole."""
+    hashes = np.zeros(len(requests), np.int64)
+    where = np.asarray(requests["partial"])
+    chosen = requests.filter(requests["partial"])
     if len(chosen):
-        texts = pc.binary_join_element_wise(*head, *chosen.columns, "\0")
+        columns = [chosen[name] for name in ("principal", "bucket", "key", "minute")]
+        texts = pc.binary_join_element_wise(signal, "burst", *columns, "\0")
         hashes[where] = hash_bytes(pc.cast(texts, pa.binary()).to_pylist())
     return hashes
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cloudflux.access.inventory import Hashes
+from cloudflux.access.hashing import Hashes
 from cloudflux.access.tables import COUNTS, shard_of
 
 Mask = npt.NDArray[np.bool_]

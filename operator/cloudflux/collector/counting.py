@@ -5,14 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
+from cloudflux.access.hashing import Hashes, hash_texts
 from cloudflux.access.places import KAFKA_SIGNAL, kafka_signal
-from cloudflux.access.records import hash_bytes
 from cloudflux.access.rows import (
     make_row,
     merged,
@@ -30,8 +29,6 @@ LEDGER_MINUTES = 10
 """A day is noted as seen at most so often: it has to be known, not by the second."""
 
 MAX_NOTED = 100_000
-
-Hashes = npt.NDArray[np.int64]
 
 
 class PositionMoved(CloudFluxError):
@@ -143,7 +140,7 @@ class Ledger:
 
     def _without_repeats(self, name: str, table: pa.Table) -> tuple[pa.Table, Hashes, int]:
         """Leave out operations whose id was seen, in this batch or before."""
-        hashes = _hashes(table["id"].to_pylist())
+        hashes = _hashes(table["id"])
         keep = unseen(hashes, self._seen[name])
         fresh = hashes[keep & (hashes != 0)]
         return table.filter(pa.array(keep)), fresh, int((~keep).sum())
@@ -169,12 +166,11 @@ class Ledger:
         return pa.Table.from_pylist(rows, COUNTS)
 
 
-def _hashes(identities: Sequence[str | None]) -> Hashes:
+def _hashes(identities: pa.ChunkedArray) -> Hashes:
     """Hashes of ids; 0 for none."""
-    found = np.zeros(len(identities), np.int64)
-    known = [n for n, one in enumerate(identities) if one]
-    if known:
-        found[known] = hash_bytes(str(identities[n]).encode() for n in known)
+    known = pc.fill_null(identities, "")
+    found = hash_texts(known, "id")
+    found[np.asarray(pc.equal(known, ""))] = 0
     return found
 
 

@@ -158,11 +158,15 @@ class Follower:
 
     async def _step(self, consumer: Any, letters: Any) -> None:
         found = await consumer.getmany(timeout_ms=POLL_MILLIS, max_records=POLL_EVENTS)
-        async with self._lock:
-            for partition, messages in found.items():
-                part = self._parts.get(partition)
-                if part is not None:
-                    await self._take(part.pending, partition, messages, letters)
+        async with self._lock:  # parsing is mostly Arrow's work: partitions share the cores
+            taken = [
+                self._take(self._parts[partition].pending, partition, messages, letters)
+                for partition, messages in found.items()
+                if partition in self._parts
+            ]
+            for problem in await asyncio.gather(*taken, return_exceptions=True):
+                if problem is not None:
+                    raise problem
         await self._look_after(consumer)
         self._measure_lag(consumer)
         waiting = sum(part.pending.events for part in self._parts.values())

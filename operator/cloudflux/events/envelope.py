@@ -101,11 +101,19 @@ def headers(event: Event) -> list[tuple[str, bytes]]:
     return [
         *_FIXED[event.type],
         ("ce_id", event.id.encode()),
-        ("ce_source", event.source.encode()),
-        ("ce_subject", event.subject.encode()),
         ("ce_time", event.time.encode()),
-        ("ce_partitionkey", event.key.encode()),
         ("ce_traceparent", event.traceparent.encode()),
+        *_of_object(event.source, event.subject, event.key),
+    ]
+
+
+@lru_cache(maxsize=4096)
+def _of_object(source: str, subject: str, key: str) -> list[tuple[str, bytes]]:
+    """Headers that all events of an object have in common."""
+    return [
+        ("ce_source", source.encode()),
+        ("ce_subject", subject.encode()),
+        ("ce_partitionkey", key.encode()),
     ]
 
 
