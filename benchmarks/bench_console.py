@@ -180,8 +180,9 @@ def _measure(brokers: str, port: int, pid: int) -> list[Figure]:
         Figure("event to browser's socket, median", seen["p50"], "ms", peer=peer["p50"]),
         Figure("events sent", sent["per_second"], "1/s"),
         Figure("events delivered", seen["events"] / SECONDS, "1/s"),
-        Figure("share delivered", min(100 * seen["events"] / expected, 100.0), "%", aim=95,
-               floor=True),
+        Figure(
+            "share delivered", min(100 * seen["events"] / expected, 100.0), "%", aim=95, floor=True
+        ),
         Figure("events lost, gaps told", seen["lost"] + seen["gaps"], "", aim=0),
         Figure("the console's CPU", 100 * used, "% core"),
         Figure("the fifty clients' CPU", 100 * seen["cpu"], "% core"),

@@ -161,6 +161,7 @@ async def fill(brokers: str, count: int) -> dict[str, float]:
 async def collect(brokers: str, count: int) -> dict[str, float]:
     """Count them with one collector."""
     with tempfile.TemporaryDirectory() as directory:
+        reader.look_for_garbage_rarely()  # as `cloudflux collector` does
         counting = reader.Collector(config(brokers), Path(directory))
         stop = asyncio.Event()
         task = asyncio.create_task(counting.run(stop))

@@ -39,9 +39,7 @@ class Client:
 class Heard:
     """What all clients received."""
 
-    counts: npt.NDArray[np.int64] = field(
-        default_factory=lambda: np.zeros(200_000, dtype=np.int64)
-    )
+    counts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(200_000, dtype=np.int64))
     """Messages by their delay in tenths of a millisecond; the last stands for all above."""
     sent: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(NOTED, dtype=np.int64))
     known: int = 0

@@ -56,8 +56,9 @@ async def _collect(
 
     from cloudflux.collector.historian import Historian
     from cloudflux.collector.metrics import FleetCollector, TotalsCollector
-    from cloudflux.collector.reader import Collector
+    from cloudflux.collector.reader import Collector, look_for_garbage_rarely
 
+    look_for_garbage_rarely()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

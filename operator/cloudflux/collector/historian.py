@@ -16,6 +16,7 @@ from aiokafka import TopicPartition
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
+from cloudflux.access.hashing import Hashes
 from cloudflux.access.history import CARRIED_DAYS, History, open_history
 from cloudflux.access.history_rows import (
     COST,
@@ -29,7 +30,6 @@ from cloudflux.access.history_rows import (
     rows_of,
     table_of_rows,
 )
-from cloudflux.access.inventory import Hashes
 from cloudflux.access.rows import merged, unseen
 from cloudflux.collector.counting import Counted, Pending, PositionMoved
 from cloudflux.collector.fleet import JOB_TYPES, Fleet

@@ -318,14 +318,42 @@ ODD = [
     s3_line(21, uri='"GET /data/in/a?x="y" 1 HTTP/1.1"'), s3_line(22, tail="x" * 70_000),
     s3_line(23, "in/a%zz"), s3_line(24, "in/%FF"), json.dumps(s3_json(25)),
     s3_line(26, time="29/Feb/2028:23:59:60 +0000"), s3_line(27, time="29/Feb/2028:23:59:59 +0000"),
+    # quotes that nothing closes, or that are not where quotes belong
+    s3_line(30, agent='"cut', tail=""), s3_line(31, agent='" x'), s3_line(32, 'in/a"b'),
+    s3_line(33, who='"x'), s3_line(34, referer='"http://x/?q="a b""'), s3_line(35, agent='"a"b"'),
+    s3_line(36, referer='"x"y"', agent='""'), s3_line(37, uri='"GET /data/in/a HTTP/1.1'),
+    # line ends, no text, no numbers, nothing between blanks
+    s3_line(40, agent='"a\rb"'), s3_line(41, agent='"\0"'), s3_line(42, agent='"\u2028 \x0b é"'),
+    s3_line(43, numbers="200 - -5 70 30 28"), s3_line(44, numbers="200 - +5 70 30 28"),
+    s3_line(45, numbers=f"200 - {'9' * 18} 70 30 28"), s3_line(46, numbers="2000 - 5 70 30 28"),
+    s3_line(47, numbers="200 - 5 70 30 28x"), s3_line(48, numbers="200  70 70 30 28"),
+    s3_line(49, numbers="200 - 70 70 30 "), s3_line(50, who=""), s3_line(51, op="REST.GET-OBJECT"),
+    # requests that read nothing for anybody, and some that do
+    s3_line(60, op="BATCH.DELETE.OBJECT", numbers="204 - - 70 - -", uri="-", agent="-"),
+    s3_line(61, op="S3.EXPIRE.OBJECT", numbers="- - - 70 - -", uri='"-"', who="AmazonS3"),
+    s3_line(62, op="S3.TRANSITION_SIA.OBJECT", numbers="- - - 70 - -", uri="-", who="AmazonS3"),
+    s3_line(63, op="S3.CREATE.DELETEMARKER", numbers="- - - - - -", uri="-", tail=" v1"),
+    s3_line(64, op="REST.COPY.OBJECT_GET", numbers="200 - - 70 - -", uri="-", referer="-"),
+    s3_line(65, op="REST.COPY.OBJECT", uri='"PUT /data/in/a HTTP/1.1"'),
+    s3_line(66, "-", op="REST.POST.MULTI_OBJECT_DELETE"), s3_line(67, op="REST.OPTIONS.PREFLIGHT"),
+    s3_line(68, op="WEBSITE.GET.OBJECT", numbers="304 - - 70 30 28"),
+    s3_line(69, op="REST.PUT.PART", numbers="200 - - 70 30 28"),
+    s3_line(70).replace("192.0.2.3", "2001:db8:85a3::8a2e:370:7334"),
+    s3_line(71).replace("192.0.2.3", "-"), s3_line(72, who="Anonymous"), s3_line(73, who="svc:x,y"),
+    s3_line(74, "in/%25C3%25A9", uri='"GET /data/in/%C3%A9 HTTP/1.1"'),
+    s3_line(75, "in/%25C3%25A9", uri='"GET /in/%C3%A9?versionId=3 HTTP/1.1"'),
+    s3_line(76, "in/a+b%2Bc"), s3_line(77, "in/é".encode().decode("latin-1")), s3_line(78)[:-40],
+    s3_line(79).partition('"-"')[0], s3_line(80).partition(" 28 ")[0],
 ]  # fmt: skip
 
 
 def test_columns_find_what_single_lines_do():
     """The fast way and the way that copes with anything agree on every line."""
     ordinary = [s3_line(100 + n, f"in/day%3D{n}/k", who=f"arn:{n}") for n in range(60)]
-    together = parse_block("\n".join([*ODD, *ordinary]).encode())
-    alone = [parse_block(line.encode()) for line in [*ODD, *ordinary]]
+    older = [s3_line(200 + n, "in/old", tail=" - h SigV2 c A d TLSv1.2") for n in range(60)]
+    every = [*ordinary[:30], *ODD[:40], *older, *ODD[40:], *ordinary[30:]]
+    together = parse_block("\n".join(every).encode())
+    alone = [parse_block(line.encode()) for line in every]
 
     def rows(parts):
         return sorted(str(r) for part in parts for r in part.requests.to_pylist())
@@ -337,6 +365,30 @@ def test_columns_find_what_single_lines_do():
         for day, found in part.days.items():
             days[day] = days.get(day, 0) + found
     assert together.days == days
+
+
+FIELDS = st.sampled_from(
+    ["-", '"', '"-"', '""', '"a b"', '"a', 'b"', "200", "70", "0x1F", "", "R1", "in/a%20b", "{",
+     "REST.GET.OBJECT", "[18/May/2026:10:00:00", "+0000]", "\r", "x" * 70_000]
+)  # fmt: skip
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_line_whose_fields_are_mixed_up_changes_no_other_line(data):
+    odd: list[str] = []
+    for n in range(data.draw(st.integers(1, 4))):
+        fields = s3_line(n).split(" ")
+        at = data.draw(st.integers(0, len(fields)))
+        fields[at : at + data.draw(st.integers(0, 2))] = data.draw(st.lists(FIELDS, max_size=2))
+        odd.append(" ".join(fields))
+    ordinary = [s3_line(100 + n) for n in range(60)]
+    together = parse_block("\n".join([*ordinary[:30], *odd, *ordinary[30:]]).encode())
+    expected = parse_block("\n".join(ordinary).encode()).requests.to_pylist()
+    found = {row["request_id"]: row for row in together.requests.to_pylist()}
+    assert [found[row["request_id"]] for row in expected] == expected
+    assert together.lines == 60 + len(odd)
+    assert together.malformed + sum(together.days.values()) == together.lines
 
 
 @given(st.lists(st.text(max_size=200), max_size=60))
