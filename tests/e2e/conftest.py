@@ -14,6 +14,8 @@ import yaml
 
 from cloudflux_dev import node as nodes
 from cloudflux_dev import node_programs, parts
+from cloudflux_dev.cloudservers import AzureServer, start_azurite
+from cloudflux_dev.kafka_server import KafkaServer, running_kafka
 from cloudflux_dev.node import ADDRESS, Node
 from cloudflux_dev.s3servers import S3Server, start_minio
 
@@ -30,6 +32,8 @@ class Cluster:
     node: Node
     store: S3Server
     helm: Path
+    azure: AzureServer
+    kafka: KafkaServer
 
     def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
         """Run kubectl as administrator."""
@@ -55,7 +59,11 @@ class Cluster:
         """Install the chart, or upgrade to other values."""
         values = {
             "image": {"repository": IMAGE, "tag": TAG, "pullPolicy": "Never"},
-            "operator": {"allowedEndpoints": [self.store.endpoint], "leaseSeconds": 10},
+            "operator": {
+                "allowedEndpoints": [self.store.endpoint, self.azure.endpoint],
+                "leaseSeconds": 10,
+            },
+            "extraEnv": [{"name": "CLOUDFLUX_KAFKA__BROKERS", "value": self.kafka.bootstrap}],
             "credentials": {"namespaces": ["team-a", "team-b"]},
             "workers": {"enabled": True, "namespaces": ["team-a"]},
             "state": {"persistence": {"enabled": True, "existingClaim": "state"}},
@@ -106,14 +114,14 @@ class Cluster:
             "spec": {"location": self.location(f"s3://{name}-from/data"), "writers": "Quiesced"},
         })  # fmt: skip
 
-    def move(self, name: str, **execution: Any) -> None:
-        """Move a data set to its empty bucket."""
+    def move(self, name: str, *, to: dict[str, Any] | None = None, **execution: Any) -> None:
+        """Move a data set to its empty bucket, or to another location."""
         self.apply({
             "apiVersion": "cloudflux.io/v1alpha1", "kind": "MigrationJob",
             "metadata": {"name": name, "namespace": "team-a"},
             "spec": {
                 "dataSetRef": {"name": name},
-                "target": {"location": self.location(f"s3://{name}-to/data")},
+                "target": {"location": to or self.location(f"s3://{name}-to/data")},
                 "execution": execution,
                 "retry": {"initialBackoffSeconds": 1, "maxBackoffSeconds": 5},
             },
@@ -165,8 +173,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         node_programs.pause_image(node.programs / "pause", nodes.PAUSE_IMAGE, pause)
         node.load_image(pause)
         node.load_image(Path(archive))
-        with start_minio(directory / "minio", port=9000, host=ADDRESS) as store:
-            made = Cluster(node, store, parts.get("helm"))
+        with (
+            start_minio(directory / "minio", port=9000, host=ADDRESS) as store,
+            start_azurite(directory / "azurite", host=ADDRESS) as azure,
+            running_kafka(directory / "kafka", host=ADDRESS) as kafka,
+        ):
+            made = Cluster(node, store, parts.get("helm"), azure, kafka)
             prepare(made, directory)
             made.install()
             made.wait("the operator's pod", made.ready)
@@ -187,7 +199,15 @@ def prepare(cluster: Cluster, directory: Path) -> None:
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in names
     ))  # fmt: skip
     size = {"storage": "1Gi"}
+    labels = {"cloudflux.io/credentials": "true"}
     cluster.apply(
+        {
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": "azure", "namespace": "team-a", "labels": labels},
+            "stringData": {
+                "accountName": cluster.azure.account, "accountKey": cluster.azure.account_key,
+            },
+        },
         {
             "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "state"},
             "spec": {
@@ -205,10 +225,7 @@ def prepare(cluster: Cluster, directory: Path) -> None:
         },
         {
             "apiVersion": "v1", "kind": "Secret",
-            "metadata": {
-                "name": "keys", "namespace": "team-a",
-                "labels": {"cloudflux.io/credentials": "true"},
-            },
+            "metadata": {"name": "keys", "namespace": "team-a", "labels": labels},
             "stringData": {
                 "accessKeyId": cluster.store.access_key_id,
                 "secretAccessKey": cluster.store.secret_access_key,

@@ -61,17 +61,22 @@ class GcsServer:
 
 @contextlib.contextmanager
 def start_azurite(
-    directory: Path, *, port: int = 0, log: Path | None = None, outlives: bool = False
+    directory: Path,
+    *,
+    port: int = 0,
+    log: Path | None = None,
+    outlives: bool = False,
+    host: str = "127.0.0.1",
 ) -> Iterator[AzureServer]:
     """Run Azurite over `directory` until the block ends. Raises FileNotFoundError without it."""
     program = require("azurite-blob")
     port = port or free_port()
     account, key = "cloudfluxtest", base64.b64encode(secrets.token_bytes(32)).decode()
-    endpoint = f"http://127.0.0.1:{port}/{account}"
+    endpoint = f"http://{host}:{port}/{account}"
     directory.mkdir(parents=True, exist_ok=True)
     command = [
         str(program), "--skipApiVersionCheck", "--disableTelemetry", "--silent",
-        "--blobHost", "127.0.0.1", "--blobPort", str(port), "--location", str(directory),
+        "--blobHost", host, "--blobPort", str(port), "--location", str(directory),
     ]  # fmt: skip
     environment = {**os.environ, "AZURITE_ACCOUNTS": f"{account}:{key}"}
     with running(command, environment, log, outlives=outlives) as process:

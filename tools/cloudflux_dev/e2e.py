@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cloudflux
 from cloudflux_dev import assets, image, node, node_programs, parts
+from cloudflux_dev.kafka_server import find_kafka
 
 ROOT = Path(__file__).resolve().parents[2]
 UNSHARE = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
@@ -25,8 +26,9 @@ def main(arguments: list[str]) -> int:
         return 0
     try:
         node_programs.get()
-        for name in ("minio", "helm"):
+        for name in ("minio", "helm", "azurite-blob"):
             parts.get(name)
+        find_kafka()
         archive = Path(os.environ.get("CLOUDFLUX_E2E_IMAGE") or _built())
     except assets.AssetsError as error:
         print(f"error: {error}", file=sys.stderr)

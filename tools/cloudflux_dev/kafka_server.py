@@ -123,8 +123,9 @@ class KafkaServer:
         security: Security = Security.PLAINTEXT,
         partitions: int = 3,
         settings: dict[str, str] | None = None,
+        host: str = "127.0.0.1",
     ) -> None:
-        self.directory, self.security = directory, security
+        self.directory, self.security, self.host = directory, security, host
         self.port, self._inner, self._controller = free_port(), free_port(), free_port()
         self._partitions, self._settings = partitions, settings or {}
         self._process: subprocess.Popen[bytes] | None = None
@@ -137,7 +138,7 @@ class KafkaServer:
     @property
     def bootstrap(self) -> str:
         """Address for clients."""
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     @property
     def inner_bootstrap(self) -> str:
@@ -234,11 +235,11 @@ class KafkaServer:
             "node.id": "1",
             "controller.quorum.voters": f"1@127.0.0.1:{self._controller}",
             "listeners": (
-                f"CLIENT://127.0.0.1:{self.port},INNER://127.0.0.1:{self._inner},"
+                f"CLIENT://{self.host}:{self.port},INNER://127.0.0.1:{self._inner},"
                 f"CONTROLLER://127.0.0.1:{self._controller}"
             ),
             "advertised.listeners": (
-                f"CLIENT://127.0.0.1:{self.port},INNER://127.0.0.1:{self._inner}"
+                f"CLIENT://{self.host}:{self.port},INNER://127.0.0.1:{self._inner}"
             ),
             "listener.security.protocol.map": (
                 f"CLIENT:{self.security.value},INNER:PLAINTEXT,CONTROLLER:PLAINTEXT"
@@ -308,9 +309,12 @@ def running_kafka(
     security: Security = Security.PLAINTEXT,
     partitions: int = 3,
     settings: dict[str, str] | None = None,
+    host: str = "127.0.0.1",
 ) -> Iterator[KafkaServer]:
     """Run a broker on fresh ports with its data in `directory` until the block ends."""
-    server = KafkaServer(directory, security=security, partitions=partitions, settings=settings)
+    server = KafkaServer(
+        directory, security=security, partitions=partitions, settings=settings, host=host
+    )
     server.start()
     try:
         yield server
