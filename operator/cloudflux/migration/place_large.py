@@ -37,11 +37,7 @@ def put_large(
     if info.version != listed.version:
         raise SourceChanged(listed.key)
     name = class_at_target(info, session.source.capabilities, session.target.capabilities)
-    arguments: dict[str, Any] = {
-        "info": info,
-        "storage_class": class_to_write(name, session.target.capabilities),
-        "metadata": provenance(request.job_uid, info.version),
-    }
+    arguments = write_arguments(session, request, info)
     by_parts = hasattr(session.source, "read_range") and hasattr(session.target, "put_parts")
     with session.memory.hold(IN_FLIGHT_BYTES):
         for _ in range(READINGS):
@@ -58,6 +54,16 @@ def put_large(
         f"{session.source.uri}/{printable(info.key)}: its bytes are not those that its server "
         f"recorded; the copy at {session.target.uri} is not to be trusted and the source is kept"
     )
+
+
+def write_arguments(session: Session, request: JobTask, info: ObjectInfo) -> dict[str, Any]:
+    """What a store is told of an object that is written by parts, whoever sends them."""
+    name = class_at_target(info, session.source.capabilities, session.target.capabilities)
+    return {
+        "info": info,
+        "storage_class": class_to_write(name, session.target.capabilities),
+        "metadata": provenance(request.job_uid, info.version),
+    }
 
 
 def needed_digests(session: Session, info: ObjectInfo) -> set[str]:

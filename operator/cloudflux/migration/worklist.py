@@ -31,6 +31,7 @@ from cloudflux.migration.files import JSON, dump, read_json, write_json
 from cloudflux.migration.planned import PlannedObject, load_plan, planned_objects
 from cloudflux.migration.session import Session
 from cloudflux.migration.sharding import Shard, cut, deal, shard_weight
+from cloudflux.migration.share_parts import PlannedParts, split
 from cloudflux.storage.digests import ALGORITHMS, digest_bytes
 from cloudflux.storage.interface import CONTROL_PREFIX, Store, brief_pages
 from cloudflux.storage.keys import decode_key, encode_key
@@ -99,6 +100,8 @@ def share(session: Session, request: ShareRequest) -> ShareResult:
         moved = checkpoint.moved
         left = [one for one in planned_objects(session) if not _is_done(moved, one)]
         before = Shard(len(moved), sum(one.size_bytes for one in moved.values()))
+        most = shard_weight(len(left), sum(one.size_bytes for one in left), request.workers)
+        items = list(split(session, request, checkpoint, left, most))
     run = secrets.token_hex(4)
     result = ShareResult(
         run=run,
@@ -113,7 +116,7 @@ def share(session: Session, request: ShareRequest) -> ShareResult:
     )
     if not left:
         return result
-    shards = _write_shards(session, request, run, left)
+    shards = _write_shards(session, request, run, items, most)
     workers = min(request.workers, len(shards))
     dealt = deal([shard.weight for shard, _ in shards], workers)
     index = {
@@ -136,25 +139,29 @@ def _is_done(moved: dict[str, Moved], one: PlannedObject) -> bool:
 
 
 def _write_shards(
-    session: Session, request: ShareRequest, run: str, left: list[PlannedObject]
+    session: Session, request: ShareRequest, run: str, items: list[PlannedObject], most: int
 ) -> list[tuple[Shard, str]]:
-    most = shard_weight(len(left), sum(one.size_bytes for one in left), request.workers)
     written = []
-    for number, shard in enumerate(cut(left, most)):
+    for number, shard in enumerate(cut(items, most)):
         session.context.check()
-        data = b"".join(
-            dump({
-                "key": encode_key(one.key),
-                "size": one.size_bytes,
-                "version": one.version,
-                "class": one.storage_class,
-            })
-            for one in shard
-        )  # fmt: skip
+        data = b"".join(dump(_line(one)) for one in shard)
         write_object(session.target, shard_key(request.job_uid, run, number), data)
         sums = Shard(len(shard), sum(one.size_bytes for one in shard))
         written.append((sums, digest_bytes(data, ("sha256",))["sha256"]))
     return written
+
+
+def _line(one: PlannedObject) -> JSON:
+    line: JSON = {
+        "key": encode_key(one.key),
+        "size": one.size_bytes,
+        "version": one.version,
+        "class": one.storage_class,
+    }
+    if isinstance(one, PlannedParts):
+        parts = {"upload": one.upload_id, "of": one.object_bytes, "parts": [one.first, one.last]}
+        line |= parts
+    return line
 
 
 def read_shard(store: Store, job_uid: str, run: str, number: int, sha256: str) -> list[JSON]:
@@ -318,4 +325,7 @@ def _remove(store: Store, job_uid: str, known: JSON) -> None:
 
 def planned_line(line: JSON) -> PlannedObject:
     """One line of a shard."""
-    return PlannedObject(decode_key(line["key"]), line["size"], line["version"], line["class"])
+    fields = decode_key(line["key"]), line["size"], line["version"], line["class"]
+    if "upload" in line:
+        return PlannedParts(*fields, line["upload"], line["of"], *line["parts"])
+    return PlannedObject(*fields)

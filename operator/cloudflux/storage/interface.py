@@ -300,6 +300,37 @@ class PartWriting(Protocol):
         ...
 
 
+@runtime_checkable
+class PartSharing(Protocol):
+    """A store to one of whose uploads several processes can send parts; `put_parts` ends it."""
+
+    parts_digest: str
+    """The CRC of the whole, from those of the parts."""
+
+    def lists_shared_parts(self) -> bool:
+        """Measure whether the server tells which parts it holds, with their checksums."""
+        ...
+
+    def shared_part_bytes(self, size_bytes: int) -> int:
+        """Length of each part of an object of so many bytes, but for the last."""
+        ...
+
+    def begin_parts(
+        self,
+        key: str,
+        *,
+        info: ObjectInfo,
+        storage_class: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> str:
+        """Begin an upload, and return its id."""
+        ...
+
+    def send_parts(self, key: str, pieces: Pieces, upload_id: str, first: int, last: int) -> None:
+        """Send parts, from 1, that the server does not hold; ObjectNotFound: the upload is gone."""
+        ...
+
+
 def brief_pages(store: Store, start_after: str = "") -> Iterator[Sequence[Brief]]:
     """What a store holds, by pages of key, size and version, in the order of its `list`."""
     if hasattr(store, "list_briefs"):

@@ -27,6 +27,7 @@ from cloudflux.storage.s3_conditions import Conditions, conditions_of, gone_is_c
 from cloudflux.storage.s3_control import S3Control
 from cloudflux.storage.s3_encryption import ServerSide
 from cloudflux.storage.s3_listing import Order
+from cloudflux.storage.s3_sharing import S3Sharing
 from cloudflux.storage.s3_uploads import CRC
 from cloudflux.storage.s3_wire import Wire
 from cloudflux.storage.s3_write import SINGLE_PUT_BYTES, Writer
@@ -35,7 +36,7 @@ SINGLE_COPY_BYTES = 5 << 30
 ENCRYPTIONS = (EncryptionType.PROVIDER, EncryptionType.KMS, EncryptionType.CUSTOMER)
 
 
-class S3Store(S3Control):
+class S3Store(S3Control, S3Sharing):
     """One bucket and prefix."""
 
     def __init__(

@@ -71,6 +71,11 @@ def upload_pieces(
     return answer, {CRC: uploads.whole_crc(parts)}
 
 
+def send_missing(upload: Upload, pieces: Pieces, upload_id: str, length: int) -> None:
+    """Send the parts that are not among `upload.known`, and leave the upload open."""
+    _send_parts(upload, upload_id, common.pieces_of(pieces, length), length)
+
+
 def copy(
     upload: Upload, source: str, size_bytes: int, *, version: str, length: int | None = None
 ) -> Answer:

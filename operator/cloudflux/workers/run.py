@@ -20,10 +20,11 @@ from cloudflux.errors import (
     PreconditionFailed,
     TargetOccupied,
 )
-from cloudflux.migration import worklist
+from cloudflux.migration import share_parts, worklist
 from cloudflux.migration.checkpoint import Checkpoint, Moved
 from cloudflux.migration.files import JSON, dump
 from cloudflux.migration.place import SourceChanged, place
+from cloudflux.migration.place_large import IN_FLIGHT_BYTES
 from cloudflux.migration.planned import PlannedObject
 from cloudflux.migration.session import Session
 from cloudflux.migration.streams import run_parallel
@@ -97,6 +98,13 @@ class Teller:
             self._count(record)
             late = self._monotonic() - self._told_at >= TELL_SECONDS
             if late or len(self._records) >= TELL_RECORDS:
+                self._tell()
+
+    def add_bytes(self, size_bytes: int) -> None:
+        """Note some parts of an object; the server knows which, so that only the sum is told."""
+        with self._lock:
+            self.size_bytes += size_bytes
+            if self._monotonic() - self._told_at >= TELL_SECONDS:
                 self._tell()
 
     def flush(self) -> None:
@@ -187,6 +195,9 @@ class _Worker:
 
     def _copy(self, planned: PlannedObject, uploads: Checkpoint, teller: Teller) -> None:
         self._session.context.check()
+        if isinstance(planned, share_parts.PlannedParts):
+            self._send(planned, teller)
+            return
         listed = ObjectInfo(
             key=planned.key,
             size_bytes=planned.size_bytes,
@@ -201,3 +212,13 @@ class _Worker:
             self._log.warning("object is left", object_key=printable(planned.key), error=str(error))
             return
         teller.add(moved)
+
+    def _send(self, planned: share_parts.PlannedParts, teller: Teller) -> None:
+        try:
+            with self._session.memory.hold(IN_FLIGHT_BYTES):
+                share_parts.send(self._session, planned)
+        except _LEFT as error:
+            self._left += 1
+            self._log.warning("parts are left", object_key=printable(planned.key), error=str(error))
+            return
+        teller.add_bytes(planned.size_bytes)
