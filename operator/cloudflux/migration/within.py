@@ -36,6 +36,8 @@ class Within:
         """Have one new object copied, never over another one."""
         if not self._possible or listed.archived or listed.key in self._checkpoint.moved:
             return None
+        if self._checkpoint.uploads.get(listed.key, ("", ""))[1]:
+            return None  # parts of it are there: whoever sent them, they are gone on with
         store = cast("CopyingWithin", self._target)
         if not store.may_copy(listed) or listed.key in self._known_strangers():
             return None
