@@ -10,6 +10,8 @@ from markupsafe import Markup, escape
 from cloudflux.api.display import display_bytes
 
 WIDTH = 640
+_TOP = 26
+"""Room for the largest value above what is drawn."""
 Writer = Callable[[float], str]
 """Writes a value with its unit."""
 
@@ -124,11 +126,11 @@ def over_time(
         tops.append(raised)
         floors = raised if stacked else floors
     most = max(max(one) for one in tops) or 1.0
-    height, plot = 170, 136
+    height, plot = 182, 136
 
     def path(values: Sequence[float]) -> str:
         return " L".join(
-            f"{x:.1f},{14 + plot * (1 - v / most):.1f}" for x, v in zip(xs, values, strict=True)
+            f"{x:.1f},{_TOP + plot * (1 - v / most):.1f}" for x, v in zip(xs, values, strict=True)
         )
 
     pieces = []
@@ -142,8 +144,8 @@ def over_time(
         else:
             pieces.append(f'<path class="stroke {one.colour}" d="M{line_}"/>')
     pieces += [
-        f'<line class="axis" x1="0" x2="{WIDTH}" y1="{14 + plot}" y2="{14 + plot}"/>',
-        f'<text x="0" y="10">{escape(write(most))}</text>',
+        f'<line class="axis" x1="0" x2="{WIDTH}" y1="{_TOP + plot}" y2="{_TOP + plot}"/>',
+        f'<text x="0" y="14">{escape(write(most))}</text>',
         f'<text x="0" y="{height - 4}">{_moment(times[0], span)}</text>',
         f'<text x="{WIDTH}" y="{height - 4}" text-anchor="end">{_moment(times[-1], span)}</text>',
     ]

@@ -8,7 +8,7 @@ import pytest_asyncio
 from tests.unit.console.test_hub import sample
 from tests.unit.console.worlds import data_set, fill, job, policy
 
-from cloudflux.console import charts
+from cloudflux.console import charts, rows
 from cloudflux.console.context import CONSOLE
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'{{7*7}}"
@@ -139,3 +139,21 @@ def test_a_chart_says_what_it_shows():
     reads = charts.forecast(charts.Reads(10, 3, 7, 1, 20))
     assert "between 1 and 20" in reads.drawing
     assert "<b>" not in charts.stacked({"<b>": {"Hot": 1}}, ("Hot",), "<b>").drawing
+
+
+async def test_where_nothing_is_it_is_said_how_to_begin(client):
+    for path in ("/", "/datasets"):
+        page = await (await client.get(path)).text()
+        assert "kubectl apply" in page, path
+        assert "kind: DataSet" in page, path
+    fill(client.app[CONSOLE].world, DataSet=[data_set("telemetry")])
+    for path in ("/", "/datasets"):
+        assert "kubectl apply" not in await (await client.get(path)).text(), path
+    none = await (await client.get("/datasets?q=nothing")).text()
+    assert 'No data set matches the filter. <a href="/datasets">Clear it</a>' in none
+
+
+def test_an_event_of_a_measured_cost_shows_the_cost():
+    data = {"currency": "USD", "monthlyCost": "12.5", "savingsPerMonth": "3"}
+    assert rows._money(data) == "saves 3.00 USD"
+    assert rows._money({**data, "tiers": []}) == "12.50 USD"
