@@ -254,6 +254,21 @@ class EventAnswer(Bare):
     event: dict[str, object] = Field(description="The CloudEvent.")
 
 
+class PastEventAnswer(Bare):
+    """An event that a collector kept."""
+
+    id: str = Field(description="CloudEvent id.")
+    time: dt.datetime = Field(description="When it happened.")
+    type: str = Field(description="Type, without what all share: migration.completed.")
+    severity: str = Field(description="info, warning or error.")
+    namespace: str = Field(description="Namespace.")
+    data_set: str | None = Field(default=None, description="Data set.")
+    policy: str | None = Field(default=None, description="Policy.")
+    job: str | None = Field(default=None, description="Job.")
+    reason: str | None = Field(default=None, description="Why, in a word.")
+    data: dict[str, object] = Field(description="What the event says.")
+
+
 class EstimateAsked(Bare):
     """What a move would be."""
 

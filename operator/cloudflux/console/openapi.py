@@ -10,10 +10,12 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 import cloudflux
-from cloudflux.console import analytics, api, writes
+from cloudflux.console import analytics, api, past_events, writes
 from cloudflux.console.kit import PREFIX, Endpoint, give
 
-ENDPOINTS: tuple[Endpoint, ...] = (*api.ENDPOINTS, *analytics.ENDPOINTS, *writes.ENDPOINTS)
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *api.ENDPOINTS, *analytics.ENDPOINTS, *past_events.ENDPOINTS, *writes.ENDPOINTS
+)  # fmt: skip
 _PROBLEM = {
     "type": "object",
     "required": ["type", "title", "status", "detail"],

@@ -28,7 +28,7 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
         secure=request.headers.get("X-Forwarded-Proto", request.scheme) == "https",
         path="/",
     )
-    return answer
+    raise answer
 
 
 async def sign_out(request: web.Request) -> web.StreamResponse:
@@ -37,4 +37,4 @@ async def sign_out(request: web.Request) -> web.StreamResponse:
     console_of(request).sessions.close(request.cookies.get(COOKIE, ""))
     answer = web.HTTPSeeOther("/login")
     answer.del_cookie(COOKIE, path="/")
-    return answer
+    raise answer
