@@ -43,7 +43,7 @@ def config(kafka: KafkaServer, topic: str) -> KafkaSettings:
 def operation(n: int) -> bytes:
     now = dt.datetime.now(dt.UTC).isoformat()
     body = {"id": f"e{n}", "time": now, "op": "read", "uri": f"s3://data/k{n % KEYS}", "bytes": 1}
-    return json.dumps(body).encode()
+    return json.dumps({**body, "latencyMs": 900 if n % 10 == 0 else 8.5}).encode()
 
 
 async def produce(settings: KafkaSettings, messages: list[bytes]) -> None:
@@ -103,6 +103,10 @@ def test_kills_and_rebalances_lose_nothing_and_count_nothing_twice(kafka, tmp_pa
             process.kill()
             process.wait()
     assert total_reads(tmp_path) == 12_500
+    today = dt.datetime.now(dt.UTC).date()
+    waited = open_access_store(tmp_path).first_byte("ds", today - dt.timedelta(1), today)
+    assert waited is not None
+    assert (waited.reads, 900 <= waited.millis < 1080) == (12_500, True)
 
 
 async def test_poison_goes_to_the_dead_letters_without_its_content(kafka, tmp_path):

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from cloudflux.access.hashing import Hashes
+from cloudflux.access.latency import latency_rows
 from cloudflux.access.records import RECORDS, Part
 from cloudflux.access.rows import (
     make_row,
@@ -63,7 +64,11 @@ class Batch:
         counted = unseen(bursts, seen)
         fresh = merged(kept["request"].to_numpy(), bursts[counted])
         fresh = fresh[fresh != 0]
-        tables = [read_rows(kept, counted, today), put_rows(kept, today)]
+        tables = [
+            read_rows(kept, counted, today),
+            put_rows(kept, today),
+            latency_rows(kept, today),
+        ]
         counts = with_signal(pa.concat_tables(tables), self.signal)
         known = seen_rows(self.signal, fresh, today)
         return pa.concat_tables([counts, known, ledger]), fresh

@@ -55,7 +55,7 @@ def read_rows(records: pa.Table, counted: Mask, today: dt.date) -> pa.Table:
         .group_by(["bucket", "key", "day"])
         .aggregate([("bytes", "sum"), ("at", "max"), ("reads", "sum"), ("reads", "count")])
     )
-    return _filled(
+    return filled(
         grouped,
         today,
         "reads",
@@ -75,7 +75,7 @@ def put_rows(records: pa.Table, today: dt.date) -> pa.Table:
         return COUNTS.empty_table()
     grouped = writes.group_by(["bucket", "key"]).aggregate([("at", "min")])
     days = pc.cast(grouped["at_min"], pa.date32())
-    return _filled(grouped.append_column("day", days), today, "puts", {})
+    return filled(grouped.append_column("day", days), today, "puts", {})
 
 
 def seen_rows(signal: str, hashes: Hashes, today: dt.date) -> pa.Table:
@@ -96,9 +96,10 @@ def with_signal(rows: pa.Table, signal: str | pa.ChunkedArray) -> pa.Table:
     return rows.set_column(COUNTS.get_field_index("signal"), COUNTS.field("signal"), column)
 
 
-def _filled(
+def filled(
     grouped: pa.Table, today: dt.date, kind: str, given: Mapping[str, pa.ChunkedArray]
 ) -> pa.Table:
+    """Make rows of groups by bucket, key and day; what is not given is empty."""
     size = len(grouped)
     columns: dict[str, Any] = {
         "month": pc.strftime(grouped["day"], "%Y-%m"),

@@ -22,6 +22,7 @@ from cloudflux.access import places, upkeep
 from cloudflux.access.deltalog import PLACES_TABLE, newest_version
 from cloudflux.access.freshness import ATIME_SIGNAL, SignalSpan, day_states
 from cloudflux.access.inventory import InventoryTotals, KeyedDays, stage_listing
+from cloudflux.access.latency import FirstByte, first_byte
 from cloudflux.access.places import Place
 from cloudflux.access.queries import log_span, relative, rows, select
 from cloudflux.access.tables import (
@@ -199,6 +200,11 @@ class AccessStore:
             rows = select(table, "reads", place, place.since, dt.date.max, ["key", "at"])
             newest.append(pc.max(rows["at"]).as_py())
         return max((at for at in newest if at is not None), default=None)
+
+    def first_byte(self, data_set_uid: str, since: dt.date, until: dt.date) -> FirstByte | None:
+        """Tell how long reads of these days, both included, waited; None when it is not known."""
+        known = self.places(data_set_uid)
+        return first_byte(self._counts_to_read(), known, since, until) if known else None
 
     def spans(self, data_set_uid: str) -> dict[str, SignalSpan]:
         """Tell what each of the data set's signals has delivered so far."""

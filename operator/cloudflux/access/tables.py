@@ -18,7 +18,7 @@ SHARDS = 16
 
 COUNTS = pa.schema(
     [
-        ("kind", pa.string()),  # reads | puts | ledger | seen | scan
+        ("kind", pa.string()),  # reads | puts | latency | ledger | seen | scan
         ("month", pa.string()),
         ("shard", pa.int32()),
         ("signal", pa.string()),
@@ -28,7 +28,7 @@ COUNTS = pa.schema(
         ("ingested", pa.date32()),
         ("requests", pa.int64()),
         ("reads", pa.int64()),
-        ("bytes", pa.int64()),
+        ("bytes", pa.int64()),  # of latency: milliseconds
         ("malformed", pa.int64()),
         ("at", pa.timestamp("us", "UTC")),
         ("hash", pa.int64()),

@@ -102,6 +102,14 @@ class AccessStatus(StatusPart):
         le=100,
         description="Share of the deciding window's days with a complete signal, in percent.",
     )
+    first_byte_millis: int | None = Field(
+        default=None,
+        ge=0,
+        description=(
+            "What nineteen of twenty reads of today and yesterday waited for their first byte at "
+            "most, within 19 %. Absent: fewer than 20 reads, or no signal tells it."
+        ),
+    )
 
 
 class ForecastStatus(StatusPart):

@@ -191,6 +191,9 @@ class PatternDetected(EventData):
     coverage_percent: int | None = Field(
         default=None, ge=0, le=100, description="Days with a complete signal, in percent."
     )
+    first_byte_millis: int | None = Field(
+        default=None, ge=0, description="What 19 of 20 reads waited for their first byte at most."
+    )
 
 
 class Prediction(EventData):
@@ -239,6 +242,17 @@ class CostAlert(EventData):
     currency: Currency | None = Field(default=None, description="Currency of the amounts.")
     data_sets: int = Field(ge=0, description="Data sets of the policy.")
     savings_per_month: Money | None = Field(default=None, description="Savings possible.")
+
+
+class LatencyBreached(EventData):
+    """Reads of a policy's data sets wait longer than spec.alerts.firstByteMillisAbove."""
+
+    policy: Name = Field(description="Name of the TieringPolicy.")
+    first_byte_millis: int = Field(
+        ge=0, description="What 19 of 20 reads of the slowest data set waited at most."
+    )
+    limit_millis: int = Field(ge=0, description="The limit that was crossed.")
+    message: Text = Field(description="Which data sets.")
 
 
 class MeasuredClass(StatusModel):

@@ -54,6 +54,13 @@ EXAMPLES: dict[EventType, dict[str, Any]] = {
         "observedDays": 90,
         "coveragePercent": 100,
     },
+    EventType.LATENCY_BREACHED: {
+        "namespace": "team-a",
+        "policy": "save-money",
+        "firstByteMillis": 861,
+        "limitMillis": 200,
+        "message": "telemetry: one read in twenty waits longer than 200 ms for its first byte",
+    },
     EventType.PREDICTION: {
         **_OWNER,
         "reads7d": 4,

@@ -17,6 +17,7 @@ class EventType(StrEnum):
     CLOUD_DOWNLOAD = "io.cloudflux.cloud.download.v1"
     CLOUD_DELETE = "io.cloudflux.cloud.delete.v1"
     PATTERN_DETECTED = "io.cloudflux.access.pattern_detected.v1"
+    LATENCY_BREACHED = "io.cloudflux.access.latency_breached.v1"
     PREDICTION = "io.cloudflux.ml.prediction.v1"
     SAVINGS_FOUND = "io.cloudflux.cost.savings_found.v1"
     COST_ALERT = "io.cloudflux.cost.alert.v1"
@@ -56,6 +57,11 @@ EVENTS: dict[EventType, EventInfo] = {
     ),
     EventType.PATTERN_DETECTED: EventInfo(
         "The temperature of a data set changed.", data.PatternDetected, droppable=True
+    ),
+    EventType.LATENCY_BREACHED: EventInfo(
+        "Reads of a policy's data sets wait longer for their first byte than its limit.",
+        data.LatencyBreached,
+        severity="warning",
     ),
     EventType.PREDICTION: EventInfo(
         "The forecast of a data set changed.", data.Prediction, droppable=True

@@ -228,6 +228,12 @@ _DATA = {
         *_NAMED,
         when=_SHOWN,
     ),
+    "dataset_first_byte_seconds": _gauge(
+        "What 19 of 20 reads of today and yesterday waited for their first byte at most.",
+        "seconds",
+        *_NAMED,
+        when="a signal tells it, " + _SHOWN,
+    ),
     "dataset_last_scan_timestamp_seconds": _gauge(
         "When the last listing ended.", "seconds since 1970", *_NAMED, when=_SHOWN
     ),
@@ -289,6 +295,16 @@ _POLICIES = {
         "policy",
         "currency",
         when="it is set",
+    ),
+    "policy_first_byte_seconds": _gauge(
+        "What 19 of 20 reads of the policy's slowest data set waited for their first byte at most.",
+        "seconds",
+        "namespace",
+        "policy",
+        when="it is known",
+    ),
+    "policy_first_byte_limit_seconds": _gauge(
+        "spec.alerts.firstByteMillisAbove.", "seconds", "namespace", "policy", when="it is set"
     ),
     "policy_savings_per_month": _gauge(
         "Savings of a policy: projected by recommendations, realised by completed jobs.",

@@ -128,6 +128,8 @@ class ScanResult(Task):
     observed_days: int = 0
     """Days whose coverage is complete, up to the retention."""
     coverage_percent: int = 0
+    first_byte_millis: int | None = None
+    """95th percentile of what reads of today and yesterday waited; None: not known."""
     fresh: bool = False
     fresh_reason: str = ""
     """A Reason value: AccessLogsFresh, AccessLogsMissing, AccessLogsLate, AccessTimesOff …"""

@@ -163,6 +163,14 @@ class Alerts(Model):
             "in the currency of the prices. Absent: no limit."
         ),
     )
+    first_byte_millis_above: int | None = Field(
+        default=None,
+        ge=1,
+        description=(
+            "FirstByteWithinLimit is False while, of today's and yesterday's reads of a data set, "
+            "more than one in twenty waited longer for its first byte. Absent: no limit."
+        ),
+    )
 
 
 class Schedule(Model):
@@ -283,8 +291,9 @@ class TieringPolicyStatus(PricedStatus):
         max_length=16,
         json_schema_extra=CONDITIONS_BY_TYPE,
         description=(
-            "Conditions: Ready; EventsDelivered where Kafka is configured; CostWithinLimit where "
-            "spec.alerts names a limit; SavingsAsPromised once moves are 14 days old."
+            "Conditions: Ready; EventsDelivered where Kafka is configured; CostWithinLimit and "
+            "FirstByteWithinLimit where spec.alerts names a limit; SavingsAsPromised once moves "
+            "are 14 days old."
         ),
     )
     data_sets_matched: int = Field(
@@ -333,6 +342,11 @@ class TieringPolicyStatus(PricedStatus):
     )
     last_resume_token: str | None = Field(
         default=None, max_length=64, description="The value of spec.resume that was served last."
+    )
+    first_byte_millis: int | None = Field(
+        default=None,
+        ge=0,
+        description="Of the policy's data sets, the slowest one's status.access.firstByteMillis.",
     )
 
     @computed_field(description="Projected savings a month, for `kubectl get`.")  # type: ignore[prop-decorator]

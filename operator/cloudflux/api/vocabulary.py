@@ -25,6 +25,7 @@ class ConditionType(StrEnum):
     COST_WITHIN_LIMIT = "CostWithinLimit"
     MODEL_USABLE = "ModelUsable"
     SAVINGS_AS_PROMISED = "SavingsAsPromised"
+    FIRST_BYTE_WITHIN_LIMIT = "FirstByteWithinLimit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,11 @@ CONDITIONS: dict[ConditionType, ConditionInfo] = {
     ConditionType.SAVINGS_AS_PROMISED: ConditionInfo(
         "Moves save what they promised, as far as guardrails.maxDriftPercent allows. False: the "
         "policy has stopped itself and makes no jobs until spec.resume is set to a new value.",
+        ("TieringPolicy",),
+    ),
+    ConditionType.FIRST_BYTE_WITHIN_LIMIT: ConditionInfo(
+        "Nineteen of twenty reads of each data set of the policy wait no longer for their first "
+        "byte than spec.alerts.firstByteMillisAbove. Unknown: no signal tells it.",
         ("TieringPolicy",),
     ),
 }
@@ -224,6 +230,13 @@ REASONS: dict[str, ReasonInfo] = {
     "CostWithinLimit": ReasonInfo("The data sets cost no more a month than the policy's limit."),
     "CostAboveLimit": ReasonInfo(
         "The data sets cost more a month than spec.alerts.monthlyCostAbove.", True
+    ),
+    "FirstByteWithinLimit": ReasonInfo("Reads wait no longer than the policy's limit."),
+    "FirstByteLatencyBreach": ReasonInfo(
+        "Reads wait longer for their first byte than spec.alerts.firstByteMillisAbove.", True
+    ),
+    "FirstByteUnknown": ReasonInfo(
+        "No access signal tells how long reads waited, or there were too few."
     ),
     "EventsDelivered": ReasonInfo("Brokers take the events; few or none wait."),
     "OutboxFilling": ReasonInfo(

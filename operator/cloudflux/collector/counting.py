@@ -11,6 +11,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
 from cloudflux.access.hashing import Hashes, hash_texts
+from cloudflux.access.latency import latency_rows
 from cloudflux.access.places import KAFKA_SIGNAL, kafka_signal
 from cloudflux.access.rows import (
     make_row,
@@ -130,7 +131,12 @@ class Ledger:
                 excluded = pc.is_in(demand["principal"], self._excluded)
                 demand = demand.filter(pc.invert(excluded))
             every = np.ones(len(demand), bool)
-            rows = [read_rows(demand, every, now.date()), put_rows(demand, now.date())]
+            today = now.date()
+            rows = [
+                read_rows(demand, every, today),
+                put_rows(demand, today),
+                latency_rows(demand, today),
+            ]
             tables += [_signalled(one) for one in rows]
             reads = pc.sum(pc.cast(demand["read"], pa.int64())).as_py() or 0
             counted = Counted(reads, len(demand) - reads, duplicates)

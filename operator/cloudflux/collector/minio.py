@@ -47,11 +47,11 @@ def parse_minio(
 def _row(row: int, one: Understood, user_agents: Sequence[str]) -> tuple[Any, ...]:
     request = one.request
     if request is None:
-        return (row, None, one.at, False, f"s3://{one.bucket}", "", 0, "", False, one.proves)
+        return (row, None, one.at, False, f"s3://{one.bucket}", "", 0, None, "", False, one.proves)
     # MinIO sends again what it did not hear confirmed
     identity = f"{request.request_id} {request.read} {request.key}" if request.request_id else None
     ours = any(agent in request.user_agent for agent in user_agents)
     return (
         row, identity, request.at, request.read, f"s3://{request.bucket}", request.key,
-        request.bytes, request.principal, not ours, one.proves,
+        request.bytes, request.first_byte_millis, request.principal, not ours, one.proves,
     )  # fmt: skip

@@ -37,6 +37,7 @@ _SCHEMA = pa.schema(
         ("key", pa.string()),
         ("bytes", pa.int64()),
         ("principal", pa.string()),
+        ("latencyMs", pa.float64()),
     ]
 )
 COLUMNS = pa.schema(
@@ -48,6 +49,7 @@ COLUMNS = pa.schema(
         ("bucket", pa.string()),
         ("key", pa.string()),
         ("bytes", pa.int64()),
+        ("first_byte_millis", pa.int64()),
         ("principal", pa.string()),
         ("counts", pa.bool_()),
         ("proves", pa.bool_()),
@@ -171,7 +173,7 @@ def _one_by_one(part: list[tuple[int, bytes]], rejected: list[Rejected]) -> pa.T
     return pa.Table.from_pylist(found, schema)
 
 
-_FIELDS = ("id", "time", "op", "uri", "data_set_uid", "key", "bytes", "principal")
+_FIELDS = ("id", "time", "op", "uri", "data_set_uid", "key", "bytes", "principal", "latency_ms")
 
 
 def _valid(table: pa.Table, now: dt.datetime) -> pa.Array:
@@ -190,6 +192,7 @@ def _valid(table: pa.Table, now: dt.datetime) -> pa.Array:
         pc.less_equal(time, pa.scalar(now + MAX_FUTURE, _TIME)),
         pc.greater_equal(time, pa.scalar(now - MAX_AGE, _TIME)),
         pc.greater_equal(size, 0),
+        pc.greater_equal(pc.fill_null(table["latencyMs"], 0.0), 0.0),
         named,
     )
     good = pc.fill_null(conditions[0], False)
@@ -217,6 +220,7 @@ def _columns(table: pa.Table) -> pa.Table:
         pc.if_else(by_uid, pc.binary_join_element_wise("dataset", uid, ":"), bucket),
         pc.if_else(by_uid, pc.fill_null(key, ""), full),
         pc.fill_null(table["bytes"], 0),
+        pc.cast(pc.ceil(pc.min_element_wise(table["latencyMs"], 1e9, skip_nulls=False)), "int64"),
         pc.fill_null(table["principal"], ""),
         pa.repeat(True, len(table)),
         pa.repeat(True, len(table)),

@@ -383,6 +383,19 @@ def _policy(seen: Seen) -> Iterator[Transition]:
                 EventType.COST_ALERT, slot, _stamp(since), f"{slot}@{_stamp(since)}",
                 status.observed_generation, since, subject, alert,
             )  # fmt: skip
+        if one.reason == "FirstByteLatencyBreach":
+            since, slot = one.last_transition_time, _word(EventType.LATENCY_BREACHED)
+            breach = told.LatencyBreached(
+                namespace=seen.namespace,
+                policy=seen.name,
+                first_byte_millis=status.first_byte_millis or 0,
+                limit_millis=seen.spec.alerts.first_byte_millis_above or 0,
+                message=one.message,
+            )
+            yield Transition(
+                EventType.LATENCY_BREACHED, slot, _stamp(since), f"{slot}@{_stamp(since)}",
+                status.observed_generation, since, subject, breach,
+            )  # fmt: skip
     if status.last_evaluation_time is None:
         return
     at = status.last_evaluation_time

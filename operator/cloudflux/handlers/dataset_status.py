@@ -86,6 +86,7 @@ def scanned(data_set: DataSet, scan: ScanResult, now: dt.datetime) -> DataSetSta
                 last_read_at=scan.last_read_at,
                 observed_days=scan.observed_days,
                 coverage_percent=scan.coverage_percent,
+                first_byte_millis=scan.first_byte_millis,
             ),
             "served_scan_token": scan_token(data_set),
         }

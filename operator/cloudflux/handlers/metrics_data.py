@@ -101,6 +101,8 @@ def _add_state(series: Series, labels: Labels, status: Mapping[str, Any]) -> Non
         coverage = access["coveragePercent"] / 100
         series["dataset_access_coverage_ratio"][labels] = coverage
         _add_time(series, "dataset_last_read_timestamp_seconds", labels, access.get("lastReadAt"))
+        if access.get("firstByteMillis") is not None:
+            series["dataset_first_byte_seconds"][labels] = access["firstByteMillis"] / 1000
     scanned_at = (status.get("inventory") or {}).get("scannedAt")
     _add_time(series, "dataset_last_scan_timestamp_seconds", labels, scanned_at)
 
@@ -147,6 +149,13 @@ def _add_policy(series: Series, runtime: Runtime, raw: Raw) -> None:
     if status.get("monthlyCost") is not None:
         cost = float(status["monthlyCost"])
         series["policy_cost_per_month"][*labels, currency] = cost
-    limit = (raw["spec"].get("alerts") or {}).get("monthlyCostAbove")
+    alerts = raw["spec"].get("alerts") or {}
+    for known, word, name in (
+        (status, "firstByteMillis", "policy_first_byte_seconds"),
+        (alerts, "firstByteMillisAbove", "policy_first_byte_limit_seconds"),
+    ):
+        if known.get(word) is not None:
+            series[name][labels] = known[word] / 1000
+    limit = alerts.get("monthlyCostAbove")
     if limit is not None:
         series["policy_cost_limit_per_month"][*labels, currency] = float(limit)

@@ -43,6 +43,7 @@ async def reconcile(runtime: Runtime, key: Key) -> float | None:
     status = _summary(status, matched)
     status = policy_say.delivery(runtime, policy, status, now)
     status = policy_say.cost(runtime, policy, status, now)
+    status = policy_say.latency(runtime, policy, status, matched, now)
     if status != before.status or not policy.visited:
         await runtime.write_status(before, status)
     if problem is None and stopped is None and not policy.spec.suspend:

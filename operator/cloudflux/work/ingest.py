@@ -174,6 +174,7 @@ def _result(
     today = request.now.date()
     month = access.daily_reads(request.data_set_uid, today - dt.timedelta(29), today)
     week_start = today - dt.timedelta(6)
+    waited = access.first_byte(request.data_set_uid, today - dt.timedelta(1), today)
     days, reads = month["day"].to_pylist(), month["reads"].to_pylist()
     return ScanResult(
         objects=sum(objects for objects, _ in totals.classes.values()),
@@ -188,6 +189,7 @@ def _result(
         last_read_at=access.last_read_at(request.data_set_uid),
         observed_days=verdict.observed_days,
         coverage_percent=verdict.coverage_percent,
+        first_byte_millis=None if waited is None else waited.millis,
         fresh=verdict.fresh,
         fresh_reason=verdict.reason,
         fresh_message=verdict.message[:1024],

@@ -191,6 +191,20 @@ def test_a_cost_alert_is_told_once_for_each_time_that_the_limit_is_crossed(tmp_p
     assert json.loads(box.events[0].data)["monthlyCost"] == "7"
 
 
+def test_a_breach_of_latency_is_told_once_with_what_was_waited(tmp_path):
+    breach = Condition(
+        type="FirstByteWithinLimit", status=ConditionStatus.FALSE, reason="FirstByteLatencyBreach",
+        message="d waits", last_transition_time=at(0),
+    )  # fmt: skip
+    box = Box()
+    made = publisher(tmp_path, box)
+    for waited in (300, 400):
+        made.saw(policy(conditions=[breach], first_byte_millis=waited, last_evaluation_time=None))
+    [told] = box.events
+    assert told.type == EventType.LATENCY_BREACHED
+    assert json.loads(told.data)["firstByteMillis"] == 300
+
+
 def test_ids_and_data_repeat_exactly_and_match_their_models():
     for seen in (completed(), data_set(), policy()):
         first, second = list(transitions(seen, NOW)), list(transitions(seen, at(500)))

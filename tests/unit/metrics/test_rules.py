@@ -106,6 +106,12 @@ CASES = {
         {f"cloudflux_policy_cost_per_month{{{POLICY}}}": "10x200",
          f"cloudflux_policy_cost_limit_per_month{{{POLICY}}}": "10x200"},
     ),
+    "CloudFluxFirstByteLatencyBreach": Case(
+        {f"cloudflux_policy_first_byte_seconds{{{POLICY}}}": "0.861x200",
+         f"cloudflux_policy_first_byte_limit_seconds{{{POLICY}}}": "0.2x200"},
+        {f"cloudflux_policy_first_byte_seconds{{{POLICY}}}": "0.2x200",
+         f"cloudflux_policy_first_byte_limit_seconds{{{POLICY}}}": "0.2x200"},
+    ),
     "CloudFluxForecastOutOfCalibration": Case(
         forecast(reads=50), forecast(reads=9), at="9d", interval="1h"
     ),
