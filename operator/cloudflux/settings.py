@@ -295,6 +295,14 @@ class Settings(BaseSettings):
     max_running_jobs: int = Field(
         default=4, ge=1, description="Jobs moving at a time; the rest queue."
     )
+    max_running_jobs_per_namespace: int | None = Field(
+        default=None,
+        ge=1,
+        description=(
+            "Jobs of one namespace moving at a time; fewer than all keep a slot for the others, "
+            "whatever priority one namespace gives its jobs. Absent: no limit of its own."
+        ),
+    )
     bandwidth_bytes_per_second: int | None = Field(
         default=None, ge=1, description="Bytes that all jobs together move a second at most."
     )

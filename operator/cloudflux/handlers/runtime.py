@@ -152,7 +152,7 @@ class Runtime:
 
     def __post_init__(self) -> None:
         self._log = structlog.get_logger("cloudflux").bind()
-        self.standing = Standing(self.find)
+        self.standing = Standing(self.find, self.settings.max_running_jobs_per_namespace)
         self.cache.listen(self.standing.hear)
         self.cache.listen(self.tally.hear)
 

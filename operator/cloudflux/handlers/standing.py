@@ -2,8 +2,10 @@
 
 import asyncio
 from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from cloudflux.api.migrationjob import JobPin, Phase
@@ -55,8 +57,11 @@ def uris_of(pin: JobPin) -> tuple[Uri, ...]:
 class Standing:
     """Fed by the cache. Jobs are found by UID, data set, place and turn; data sets by place."""
 
-    def __init__(self, find: Callable[[Key], Resource[Any, Any] | None]) -> None:
-        self._find = find
+    def __init__(
+        self, find: Callable[[Key], Resource[Any, Any] | None], most_each: int | None = None
+    ) -> None:
+        """`most_each` is how many slots one namespace may hold; None: all of them."""
+        self._find, self._most_each = find, most_each
         self._seen: dict[Key, _Seen] = {}
         self._key_of: dict[str, Key] = {}
         self._of_data_set: dict[tuple[str, str], set[Key]] = {}
@@ -111,8 +116,8 @@ class Standing:
         return sorted(self._of_data_set.get((namespace, data_set), ()))
 
     def first_in_line(self, count: int) -> list[Key]:
-        """Keys of the jobs whose turn is next."""
-        return [key for _, key in self._line[:count]]
+        """Keys of the jobs whose turn is next, but for those whose namespace holds its share."""
+        return [key for _, key in islice(self._eligible(self._line, self.moving), count)]
 
     def turn(self, job: Job, admitted: Collection[str], limit: int) -> Turn:
         """The job's turn. Only jobs that wait for nothing but a slot are ahead of it.
@@ -122,8 +127,37 @@ class Standing:
         moving = self.moving.union(admitted)
         if job.uid in moving:
             return Turn(True)
+        if self._most_each is not None:
+            return self._fair_turn(job, moving, limit)
         ahead = self._ahead(order(job), admitted)
         return Turn(True) if ahead < limit - len(moving) else Turn(False, ahead + 1)
+
+    def _fair_turn(self, job: Job, moving: set[str], limit: int) -> Turn:
+        """The turn where no namespace may hold all slots: a full one's jobs are in nobody's way."""
+        mine = order(job)
+        before = [
+            one
+            for one in self._line[: bisect_left(self._line, (mine,))]
+            if self._seen[one[1]].uid not in moving
+        ]
+        theirs = list(self._eligible([*before, (mine, job.key)], moving))
+        allowed = bool(theirs) and theirs[-1][1] == job.key
+        if allowed and len(theirs) <= limit - len(moving):
+            return Turn(True)
+        return Turn(False, len(before) + 1)
+
+    def _eligible(
+        self, line: Iterable[tuple[Order, Key]], moving: Iterable[str]
+    ) -> Iterator[tuple[Order, Key]]:
+        """Those of a line whose namespace would hold no more than its share, in order."""
+        if self._most_each is None:
+            yield from line
+            return
+        held = Counter(self._key_of[uid][1] for uid in moving if uid in self._key_of)
+        for one in line:
+            if held[one[1][1]] < self._most_each:
+                held[one[1][1]] += 1
+                yield one
 
     def _ahead(self, mine: Order, admitted: Iterable[str]) -> int:
         before = bisect_left(self._line, (mine,))

@@ -248,8 +248,33 @@ def test_the_queue_goes_by_priority_and_counts_only_those_who_wait_for_a_slot() 
     assert line.waiting == {busy.key}
 
 
-def standing(*jobs: Job) -> Standing:
-    made = Standing({job.key: job for job in jobs}.get)
+def in_namespace(job: Job, namespace: str) -> Job:
+    metadata = {**job.raw["metadata"], "namespace": namespace, "uid": f"{namespace}-{job.name}"}
+    return parse(JOB, {**job.raw, "metadata": metadata})
+
+
+def test_a_namespace_that_holds_its_share_keeps_no_other_from_a_slot() -> None:
+    greedy = [in_namespace(a_job(f"long{n}", "Copying"), "greedy") for n in range(3)]
+    more = [
+        in_namespace(a_job(f"more{n}", "Queued", "Queued", priority=1000), "greedy")
+        for n in range(9)
+    ]
+    modest = in_namespace(a_job("modest", "Queued", "Queued"), "modest")
+    fair = standing(*greedy, *more, modest, most_each=3)
+    assert fair.turn(modest, (), 4).slot_available
+    assert not fair.turn(more[0], (), 4).slot_available
+    assert fair.first_in_line(2) == [modest.key]
+    # who was let in just now counts, though no status says so yet
+    assert not fair.turn(modest, [in_namespace(a_job("x"), "modest").uid], 4).slot_available
+    assert not standing(*greedy, *more, modest).turn(modest, (), 4).slot_available
+    ended = standing(*greedy[:2], *more, modest, most_each=3)
+    assert ended.turn(more[0], (), 4).slot_available
+    assert not ended.turn(more[1], (), 4).slot_available
+    assert ended.turn(modest, (), 4).slot_available
+
+
+def standing(*jobs: Job, most_each: int | None = None) -> Standing:
+    made = Standing({job.key: job for job in jobs}.get, most_each)
     for job in jobs:
         made.hear(JOB, job.key, job.raw)
     return made
