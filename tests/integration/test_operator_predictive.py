@@ -144,6 +144,13 @@ def test_a_policy_whose_moves_cost_more_than_they_promised_stops_itself_and_can_
     world.wait_condition("tieringpolicies", "promise", "SavingsAsPromised", "True")
     world.wait_condition("tieringpolicies", "promise", "Ready", "True")
     assert world.wait_event("promise", "PolicyResumed")
+    bill = {"savingsPerMonth": "1.5", "currency": "USD", "since": "2026-01-01",
+            "until": "2026-01-31"}  # fmt: skip
+    note = {"metadata": {"annotations": {"cloudflux.io/billed-savings": json.dumps(bill)}}}
+    world.api.patch(CLOUDFLUX, "tieringpolicies", "promise", note, world.namespace)
+    billed = wait_for("the bill", lambda: world.status("tieringpolicies", "promise").get("billed"))
+    assert billed == bill
+    assert world.status("tieringpolicies", "promise")["savingsMethod"] == "Billed"
 
 
 def test_a_strategy_that_is_none_is_refused(world: World) -> None:

@@ -84,5 +84,14 @@ class OutcomeStatus(StatusPart):
     )
 
 
+class BilledStatus(StatusPart):
+    """What an imported bill says: the same amounts in the base class, less what was billed."""
+
+    savings_per_month: Money = Field(description="Saved a month, over the days of the bill.")
+    currency: str = Field(max_length=3, description="Currency of the bill.")
+    since: Day = Field(description="First day of the bill.")
+    until: Day = Field(description="Last day of the bill.")
+
+
 def _times(cost: str, other: str) -> str:
     return f"{Decimal(cost) / Decimal(other):.2f}" if Decimal(other) else "1.00"

@@ -18,7 +18,7 @@ from cloudflux.api.common import (
 )
 from cloudflux.api.display import display_amount
 from cloudflux.api.migrationjob import SourceRetention, VerifyMethod
-from cloudflux.api.results import OutcomeStatus, ReplayStatus, SavingsMethod
+from cloudflux.api.results import BilledStatus, OutcomeStatus, ReplayStatus, SavingsMethod
 from cloudflux.api.strategy import Strategy
 from cloudflux.api.worker_pods import WorkerPods
 
@@ -332,6 +332,12 @@ class TieringPolicyStatus(PricedStatus):
     )
     outcome: OutcomeStatus | None = Field(
         default=None, description="What the policy's moves were worth, over all its data sets."
+    )
+    billed: BilledStatus | None = Field(
+        default=None,
+        description=(
+            "What the provider's bill says was saved, as `cloudflux bill --policy` recorded it."
+        ),
     )
     replay: ReplayStatus | None = Field(
         default=None,

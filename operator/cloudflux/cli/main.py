@@ -16,6 +16,7 @@ _COMMANDS = {
     "generate": "cloudflux.cli.generate:generate",
     "explain": "cloudflux.cli.explain:explain",
     "evaluate": "cloudflux.cli.evaluate:evaluate",
+    "bill": "cloudflux.cli.bill:bill",
     "move": "cloudflux.cli.move:move",
     "verify": "cloudflux.cli.verify:verify",
     "settier": "cloudflux.cli.settier:settier",

@@ -8,14 +8,17 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
+from pydantic import ValidationError
+
 from cloudflux.api.common import ConditionStatus
 from cloudflux.api.conditions import find, set_condition
-from cloudflux.api.results import OutcomeStatus, ReplayStatus, SavingsMethod
+from cloudflux.api.results import BilledStatus, OutcomeStatus, ReplayStatus, SavingsMethod
 from cloudflux.api.tieringpolicy import Settled, TieringPolicyStatus
 from cloudflux.api.vocabulary import ConditionType
 from cloudflux.handlers.policy_plan import amount_text, realised_savings
 from cloudflux.handlers.resources import DataSet, Job, Policy
 
+BILLED_ANNOTATION = "cloudflux.io/billed-savings"
 MIN_DRIFT_DAYS = 14
 _KIND = ConditionType.SAVINGS_AS_PROMISED
 
@@ -36,15 +39,30 @@ def with_results(
     )
     realised = amount_text([planned, *(one.realised_per_month for one in outcomes)])
     method = SavingsMethod.MODELLED if known else SavingsMethod.PLANNED
+    billed = _billed(policy)
+    if billed is not None:
+        realised, method = billed.savings_per_month, SavingsMethod.BILLED
     return policy.status.model_copy(
         update={
             "outcome": outcome,
+            "billed": billed,
             "replay": _joined(policy, replays) if replays else None,
             "realised_savings_per_month": realised,
             "savings_method": method,
             "missed_savings": outcome.missed if outcome is not None else None,
         }
     )
+
+
+def _billed(policy: Policy) -> BilledStatus | None:
+    """Read what a bill was found to say; what can't be read says nothing."""
+    given = policy.annotations.get(BILLED_ANNOTATION)
+    if not given:
+        return None
+    try:
+        return BilledStatus.model_validate_json(given)
+    except ValidationError:
+        return None
 
 
 def _summed(found: Sequence[OutcomeStatus]) -> OutcomeStatus:
@@ -124,7 +142,30 @@ def stopped_because(status: TieringPolicyStatus) -> tuple[str, str] | None:
 
 
 def shortfall_percent(status: TieringPolicyStatus) -> int | None:
-    """Return by how much savings fell behind the promise; None while it is too early to say."""
+    """Return by how much savings fell behind the promise; None while it is too early to say.
+
+    By the replay, and by the bill where one was imported that is newer than spec.resume: the
+    worse of both.
+    """
+    known = [one for one in (_by_replay(status), _by_bill(status)) if one is not None]
+    return max(known, default=None)
+
+
+def _by_bill(status: TieringPolicyStatus) -> int | None:
+    billed, outcome, settled = status.billed, status.outcome, status.settled
+    if billed is None or outcome is None or billed.currency != status.currency:
+        return None
+    if settled is not None and billed.until <= settled.at.date().isoformat():
+        return None
+    # before all moves were made there was less to save
+    days = (dt.date.fromisoformat(billed.until) - dt.date.fromisoformat(outcome.since)).days
+    promised = Decimal(outcome.promised_per_month)
+    if billed.since < outcome.since or days < MIN_DRIFT_DAYS or promised <= 0:
+        return None
+    return int(100 * (promised - Decimal(billed.savings_per_month)) / promised)
+
+
+def _by_replay(status: TieringPolicyStatus) -> int | None:
     outcome, settled = status.outcome, status.settled
     if outcome is None or not outcome.objects:
         return None
@@ -152,9 +193,19 @@ def _stop_words(status: TieringPolicyStatus, fell: int, limit: int) -> str:
     outcome = status.outcome
     assert outcome is not None  # noqa: S101 - else there was no shortfall
     currency = f" {status.currency}" if status.currency else ""
+    by_bill = _by_bill(status)
+    if by_bill is not None and status.billed is not None and by_bill >= fell:
+        saved, promised = status.billed.savings_per_month, outcome.promised_per_month
+        since, until = status.billed.since, status.billed.until
+        what = f"the bill says that moves saved {saved}{currency} a month"
+        head = f"from {since} to {until} {what} of {promised}{currency} promised"
+    else:
+        head = (
+            f"from {outcome.since} to {outcome.until} moves saved {outcome.realised}{currency} of "
+            f"{outcome.promised}{currency} promised"
+        )
     return (
-        f"from {outcome.since} to {outcome.until} moves saved {outcome.realised}{currency} of "
-        f"{outcome.promised}{currency} promised, {fell} % too little where "
+        f"{head}, {fell} % too little where "
         f"guardrails.maxDriftPercent allows {limit}: no more jobs are made. See why with "
         "`cloudflux explain`; to go on, set spec.resume to a new value"
     )

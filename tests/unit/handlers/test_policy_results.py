@@ -1,6 +1,7 @@
 """What a policy brought, and when it stops itself."""
 
 import datetime as dt
+import json
 from dataclasses import replace
 from types import SimpleNamespace as Fake
 
@@ -134,3 +135,40 @@ def test_the_limit_is_the_policys():
 def test_a_token_that_was_there_before_the_stop_resumes_nothing():
     status = step(policy().status, "60", resume="old")
     assert said(step(status, "10", resume="old")) == ("False", "SavingsDrifted")
+
+
+def billed(saved, since=0, until=20):
+    day = NOW.date() - dt.timedelta(days=20)
+    return json.dumps(
+        {
+            "savingsPerMonth": saved, "currency": "USD",
+            "since": (day + dt.timedelta(days=since)).isoformat(),
+            "until": (day + dt.timedelta(days=until)).isoformat(),
+        }
+    )  # fmt: skip
+
+
+def with_bill(text):
+    found = replace(policy(), annotations={"cloudflux.io/billed-savings": text})
+    given = found.status.model_copy(update={"currency": "USD"})
+    found = replace(found, status=given)
+    return with_results(found, [data_set(outcome=outcome(), currency="USD")], [])
+
+
+def test_a_bill_goes_before_the_model_and_is_held_against_the_promise():
+    status = with_bill(billed("60"))
+    assert (status.realised_savings_per_month, status.savings_method) == ("60", "Billed")
+    assert shortfall_percent(status) == 60, "150 a month were promised"
+    stopped = with_promise(policy(status), status, NOW)
+    assert said(stopped) == ("False", "SavingsDrifted")
+    message = find(stopped.conditions, ConditionType.SAVINGS_AS_PROMISED).message
+    assert "the bill says that moves saved 60 USD a month of 150 USD promised" in message
+    on = with_promise(policy(stopped, resume="seen"), stopped, NOW)
+    assert shortfall_percent(on) is None, "the bill is older than the word of a person"
+
+
+@pytest.mark.parametrize(
+    "text", [billed("60", since=-5), billed("60", until=10), "{", '{"savingsPerMonth": "x"}']
+)
+def test_a_bill_of_too_early_days_or_none_at_all_stops_nothing(text):
+    assert shortfall_percent(with_bill(text)) == 10, "as the replay says"

@@ -1,0 +1,1 @@
+"""The providers' bills, read into lines of one shape, and what they say was saved."""
