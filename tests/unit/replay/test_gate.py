@@ -12,8 +12,8 @@ NOW, DAYS = 500, 400
 CANDIDATES = [Thresholds(3, enter, 2.0) for enter in (0.25, 0.9)]
 
 
-def gate(rows, expected, *, objects=60):
-    trace = trace_of(rows, sizes=[1e8] * objects, decide_from=NOW, until=900)
+def gate(rows, expected, *, objects=60, born=None):
+    trace = trace_of(rows, sizes=[1e8] * objects, first_days=born, decide_from=NOW, until=900)
     scores = Scores()
     for day in range(NOW - DAYS, NOW + 1):
         scores.put(day, np.full(objects, expected, dtype=np.float32))
@@ -76,3 +76,11 @@ def test_an_object_read_in_a_burst_goes_home_the_next_day_whatever_is_forecast()
     home = [(row, day) for row, day, to in moved if to == 1]
     assert (0, burst) in home
     assert all(row == 0 for row, day in home if day > 101)
+
+
+def test_the_first_day_follows_a_rule_that_has_proved_itself():
+    """What a direct way into the cold class adds is too little to prove itself alone."""
+    dead = np.arange(60) < 15
+    rows = [(number, day, 1) for number in np.flatnonzero(~dead) for day in range(0, NOW, 5)]
+    found = gate(rows, np.where(dead, 0.0, 12.0), born=np.where(dead, -400, 0))
+    assert found.starting(CANDIDATES, CANDIDATES[0]).chosen is not None

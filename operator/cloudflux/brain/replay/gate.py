@@ -60,15 +60,22 @@ class Gate:
             return Verdict(None)
         placed = home_class(self._fees)
         home = self._replayer.run(Prior(self._fees), placed=placed)
-        bills = ((each, self._run(each, each, placed)) for each in candidates)
+        bills = ((each, each.cold, self._run(each, each, placed)) for each in candidates)
         return self._best(home, bills)
 
     def starting(self, candidates: Sequence[Thresholds], after: Thresholds | None) -> Verdict:
-        """Judge rules for objects that have just been put into the base class; `after` goes on."""
+        """Judge rules for objects that have just been put into the base class; `after` goes on.
+
+        Held against staying home for good, so that a start has to be no more than the best
+        beginning of a rule that has proved itself already.
+        """
         if not self.enough:
             return Verdict(None)
-        home = self._run(None, after, None)
-        bills = ((each, self._run(each, after, None)) for each in candidates)
+        home = self._run(None, None, None)
+        firsts: list[tuple[Thresholds | None, int]] = [(each, each.cold) for each in candidates]
+        if after is not None:
+            firsts.insert(0, (None, after.cold))
+        bills = ((each, cold, self._run(each, after, None)) for each, cold in firsts)
         return self._best(home, bills)
 
     def _run(
@@ -110,12 +117,12 @@ class Gate:
             return 0.0
         return self._burst * max(float(np.median((premium * self._weight)[counted])), 0.0)
 
-    def _best(self, home: Bill, bills: Iterable[tuple[Thresholds, Bill]]) -> Verdict:
+    def _best(self, home: Bill, bills: Iterable[tuple[Thresholds | None, int, Bill]]) -> Verdict:
         at_home = home.total + self._owed(home)
         best, chosen = -_LEAST_ADVANTAGE * float((at_home * self._weight).sum()), None
-        for candidate, bill in bills:
+        for candidate, cold, bill in bills:
             dearer = bill.total + self._owed(bill) - at_home
-            score = _score(dearer, self._weight) + self._exposure(candidate.cold)
+            score = _score(dearer, self._weight) + self._exposure(cold)
             if score < best and dearer.sum() < 0:
                 best, chosen = score, candidate
         total = float((at_home * self._weight).sum())

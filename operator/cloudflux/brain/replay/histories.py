@@ -1,7 +1,8 @@
 """What is known about each object at the end of a day, as features of a forecast.
 
 Everything comes from rows that had been ingested by that day and from objects that were born
-by then. Sums are of whole numbers in float64, hence exact and the same in any order.
+by then. Sums of windows are of whole numbers in float64, hence exact; fading rates are summed
+in the order of days, hence the same whatever comes later.
 """
 
 import numpy as np
@@ -14,10 +15,14 @@ from cloudflux.brain.replay.trace import NEVER, Array, Trace
 
 Matrix = npt.NDArray[np.float32]
 
-FEATURES_VERSION = 1
+FEATURES_VERSION = 2
 WINDOWS = (1, 3, 7, 14, 30, 60, 90, 180, 365)
 CAP_PER_DAY = 3.0
 """More reads than this in a day count as this many: rare bursts would drown everything else."""
+HALF_LIVES = (60, 180, 365, 1000)
+"""Days after which a read weighs half in a fading rate: a slow one knows what is rarely read."""
+_PRIOR_DAYS = 30.0
+"""Days without a read that every rate begins with: little history is little proof."""
 _YEAR, _SEASON = 365, 60
 
 NAMES = (
@@ -27,6 +32,8 @@ NAMES = (
     *(f"log_reads_{window}d" for window in WINDOWS),
     *(f"read_days_{window}d" for window in WINDOWS[2:]),
     "log_lifetime_rate",
+    *(f"log_rate_half_life_{half}d" for half in HALF_LIVES),
+    "log_observed_days",
     "log_last_gap",
     "log_mean_gap",
     "idle_by_mean_gap",
@@ -54,6 +61,8 @@ class Histories:
         self._last_gap = np.zeros(count)
         self._mean_gap = np.zeros(count)
         self._lifetime = np.zeros(count)
+        self._fading = {half: np.zeros(count) for half in HALF_LIVES}
+        """Reads in weights of the first day: growing with the day, they need no daily fading."""
         self._reads = {window: np.zeros(count) for window in WINDOWS}
         """Known reads of the last so many days, kept up to date day by day."""
         self._read_days = {window: np.zeros(count) for window in WINDOWS[2:]}
@@ -86,6 +95,9 @@ class Histories:
 
     def _take(self, row: npt.NDArray[np.int32], day: npt.NDArray[np.int32], reads: Array) -> None:
         np.add.at(self._lifetime, row, reads)
+        capped, elapsed = np.minimum(reads, CAP_PER_DAY), day - self.trace.train_from
+        for half, total in self._fading.items():
+            np.add.at(total, row, capped * 2.0 ** (elapsed / half))
         for window in WINDOWS:
             recent = day > self.day - window
             np.add.at(self._reads[window], row[recent], reads[recent])
@@ -116,7 +128,7 @@ class Histories:
             np.log1p(trace.known_size_bytes[which]),
             *(np.log1p(picked[window]) for window in WINDOWS),
             *(read_days[window] for window in WINDOWS[2:]),
-            np.log1p(1000.0 * self._lifetime[which] / (age + 30.0)),
+            *self._rates(which),
             np.log1p(self._last_gap[which]),
             np.log1p(mean_gap),
             np.where(mean_gap > 0, np.minimum(idle / np.maximum(mean_gap, 1.0), 20.0), -1.0),
@@ -126,6 +138,22 @@ class Histories:
         for family in range(len(self._families)):
             columns += self._siblings(family, which, month)
         return np.column_stack(columns).astype(np.float32)
+
+    def _rates(self, which: npt.NDArray[np.intp]) -> list[Array]:
+        """Reads per day recorded: of the whole record, then fading; and the days recorded.
+
+        An object's days before the record began are unknown, not days without a read.
+        """
+        trace = self.trace
+        begin = np.maximum(trace.first_day[which], trace.train_from)
+        observed = (self.day - begin + 1).astype(np.float64)
+        found = [np.log1p(1000.0 * self._lifetime[which] / (observed + _PRIOR_DAYS))]
+        for half, total in self._fading.items():
+            fades_by = 0.5 ** (1 / half)
+            reads = total[which] * 0.5 ** ((self.day - trace.train_from) / half)
+            days = (1.0 - fades_by**observed) / (1.0 - fades_by)
+            found.append(np.log1p(1000.0 * reads / (days + _PRIOR_DAYS)))
+        return [*found, np.log1p(observed)]
 
     def _known_since(self, first: int) -> npt.NDArray[np.int64]:
         """Return rows of days after `first` that are known by now."""

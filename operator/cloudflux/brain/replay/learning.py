@@ -58,10 +58,12 @@ def train(trace: Trace, until: int, *, seed: int) -> Forecaster | None:
 
     model = HistGradientBoostingRegressor(
         loss="poisson",
-        max_iter=80,
-        learning_rate=0.1,
-        max_leaf_nodes=16,
-        min_samples_leaf=40,
+        max_iter=100,
+        learning_rate=0.08,
+        # small trees of few features each: larger ones learn the bursts of the past by heart
+        max_leaf_nodes=8,
+        min_samples_leaf=min(max(len(rows) // 400, 20), 100),
+        max_features=0.3,
         l2_regularization=5.0,
         early_stopping=False,
         random_state=seed,

@@ -24,7 +24,7 @@ GATE_DAYS = 400
 _OBJECTS_DAILY = 1_500
 """With more objects than this they are looked at less often than daily."""
 _ROWS_AT_A_TIME = 100_000
-ENTER = (0.125, 0.25, 0.5, 0.9)
+ENTER = (0.125, 0.25, 0.35, 0.5, 0.9)
 LEAVE = (1.5, 4.0)
 
 
