@@ -159,3 +159,25 @@ def test_too_little_history_trains_nothing(made: Path):
     assert result.exit_code == 1
     assert "too little" in result.stderr
     assert not (made / "model.bin").exists()
+
+
+def test_blank_days_are_missing_days_and_days_that_are_none_are_named(files: Path):
+    text = {name: [] for name in ("object_id", "day", "reads")}
+    for number in range(0, 400, 2):
+        for name, value in zip(text, ("dead", str(day(number)), 1), strict=True):
+            text[name].append(value)
+    for name, value in zip(text, ("hot", " ", 1), strict=True):
+        text[name].append(value)
+    pq.write_table(pa.table(text), files / "reads.parquet")
+    things = {"object_id": ["hot", "dead"], "size_bytes": [1, 2], "first_day": ["", str(day(0))]}
+    pq.write_table(pa.table(things), files / "objects.parquet")
+    result = run(files)
+    assert result.exit_code == 0, result.output
+    found = json.loads((files / "out.json").read_text())
+    assert found["rejected_rows"]["missing"] == 1
+    assert any("without first_day" in note for note in found["notes"])
+
+    pq.write_table(pa.table({**text, "day": ["soon"] * len(text["day"])}), files / "reads.parquet")
+    refused = run(files)
+    assert refused.exit_code == 1
+    assert "column day must hold days" in refused.stderr

@@ -150,7 +150,9 @@ def _days(table: pa.Table, name: str) -> Array:
         if pa.types.is_timestamp(column.type):
             column = pc.cast(pc.floor_temporal(column, unit="day"), pa.date32(), safe=False)
         elif pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            column = pc.cast(pc.utf8_slice_codeunits(column, 0, 10), pa.date32())
+            column = pc.utf8_slice_codeunits(pc.utf8_trim_whitespace(column), 0, 10)
+            blank = pc.equal(column, "")
+            column = pc.cast(pc.if_else(blank, pa.scalar(None, column.type), column), pa.date32())
         elif not pa.types.is_null(column.type):
             column = column.cast(pa.date32())
         numbers = column.cast(pa.int32()).cast(pa.float64())

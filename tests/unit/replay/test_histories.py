@@ -33,9 +33,8 @@ def test_the_time_before_the_record_is_unknown_and_not_silence():
 
 @pytest.mark.parametrize("half", HALF_LIVES)
 def test_a_read_weighs_half_after_a_half_life(half):
-    trace = trace_of(
-        [(0, half, 1), (1, 0, 2)], sizes=[1e8] * 2, train_from=0, decide_from=half + 1, until=half + 2
-    )
+    rows = [(0, half, 1), (1, 0, 2)]
+    trace = trace_of(rows, sizes=[1e8] * 2, decide_from=half + 1, until=half + 2)
     found = np.expm1(column(described(trace, half), f"log_rate_half_life_{half}d"))
     assert found[0] == pytest.approx(found[1], rel=1e-5)
     assert found[0] > 0
