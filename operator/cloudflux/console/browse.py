@@ -265,7 +265,7 @@ def named(request: web.Request, kind: str) -> Any:
 
 def _reads(one: DataSet) -> charts.Chart | None:
     access, ahead = one.status.access, one.status.forecast
-    if access is None or ahead is None:
+    if access is None or ahead is None or not (access.reads30d or ahead.high):
         return None
     return charts.forecast(
         charts.Reads(access.reads30d * 7 / 30, access.reads7d, ahead.reads7d, ahead.low, ahead.high)

@@ -8,6 +8,7 @@ from decimal import Decimal
 from markupsafe import Markup, escape
 
 from cloudflux.api.display import display_bytes
+from cloudflux.console import rows
 
 WIDTH = 640
 _TOP = 26
@@ -267,7 +268,7 @@ def _svg(pieces: Sequence[str], height: float, label: str) -> Markup:
 
 def amount(unit: str) -> Writer:
     """Return what writes amounts of a currency."""
-    return lambda value: f"{value:,.{2 if value >= 0.1 or not value else 4}f} {unit}"
+    return lambda value: f"{rows.amount(value)} {unit}"
 
 
 def size(value: float) -> str:

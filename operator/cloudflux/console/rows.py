@@ -9,6 +9,7 @@ from cloudflux.console.shown import Shown
 
 MARKS = {"warning": "▲", "error": "✕"}
 PROVIDERS = (("s3", "S3"), ("az", "Azure"), ("gs", "Google Cloud"), ("file", "File"))
+MAX_WHAT = 180
 _PROVIDER = {**dict(PROVIDERS), "azure": "Azure", "gcs": "Google Cloud"}
 
 
@@ -45,7 +46,7 @@ def event_row(shown: Shown) -> dict[str, Any]:
 
 
 def describe(data: dict[str, Any]) -> str:
-    """Say what an event tells, in a line."""
+    """Say what an event tells, in a line or two: the whole event is one step away."""
     parts: list[str] = []
     if data.get("from") or data.get("to"):
         parts.append(f"{data.get('from') or '?'} → {data.get('to') or '?'}")
@@ -62,7 +63,8 @@ def describe(data: dict[str, Any]) -> str:
         parts.append(f"policy {data['policy']}")
     if data.get("message"):
         parts.append(str(data["message"]))
-    return " · ".join(parts)
+    text = " · ".join(parts)
+    return text if len(text) <= MAX_WHAT else text[: MAX_WHAT - 1].rstrip() + "…"
 
 
 def command_for(shown: Shown) -> str:
@@ -104,11 +106,16 @@ def _money(data: dict[str, Any]) -> str:
 
 
 def amount(value: object) -> str:
-    """Write an amount with cents, small ones with four digits; empty when it is none."""
+    """Write an amount with cents, small ones with four digits; empty when it is none.
+
+    What is less than can be written so is not written as nothing.
+    """
     try:
         number = Decimal(str(value))
     except InvalidOperation:
         return ""
+    if 0 < number < Decimal("0.00005"):
+        return "< 0.0001"
     return f"{number:,.4f}" if 0 < abs(number) < Decimal("0.1") else f"{number:,.2f}"
 
 

@@ -153,6 +153,29 @@ async def test_where_nothing_is_it_is_said_how_to_begin(client):
     assert 'No data set matches the filter. <a href="/datasets">Clear it</a>' in none
 
 
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [("0", "0.00"), ("0.00003", "< 0.0001"), ("0.0002", "0.0002"), ("0.25", "0.25"),
+     ("1234.5", "1,234.50"), ("-0.00001", "-0.0000"), ("none", "")],
+)  # fmt: skip
+def test_an_amount_is_written_in_one_form(value, written):
+    assert rows.amount(value) == written
+
+
+def test_a_long_reason_is_cut_where_many_events_stand():
+    assert len(rows.describe({"message": "word " * 100})) <= rows.MAX_WHAT
+    assert rows.describe({"message": "word " * 100}).endswith("word…")
+
+
+async def test_what_nobody_reads_is_said_in_words(client):
+    none = {"reads7D": 0, "reads30D": 0, "observedDays": 40, "coveragePercent": 100}
+    ahead = {"reads7D": 0, "reads30D": 0, "low": 0, "high": 0, "model": "m1"}
+    fill(client.app[CONSOLE].world, DataSet=[data_set("telemetry", access=none, forecast=ahead)])
+    page = await (await client.get("/datasets/team-a/telemetry")).text()
+    assert "nothing is expected in the next 7" in page
+    assert "Reads a week." not in page
+
+
 def test_an_event_of_a_measured_cost_shows_the_cost():
     data = {"currency": "USD", "monthlyCost": "12.5", "savingsPerMonth": "3"}
     assert rows._money(data) == "saves 3.00 USD"

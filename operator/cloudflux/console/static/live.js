@@ -2,7 +2,7 @@
 // Everything that comes from an event is put in as text, never as markup.
 const $ = (id) => document.getElementById(id);
 const feed = $("feed"), rows = $("rows"), state = $("state"), figures = $("figures");
-const MAX_ROWS = 300, DRAW_MS = 250, STATUS_MS = 10000, WAIT_MS = [1000, 2000, 3000, 5000, 10000];
+const MAX_ROWS = 300, MAX_WHAT = 180, DRAW_MS = 250, STATUS_MS = 10000, WAIT_MS = [1000, 2000, 3000, 5000, 10000];
 const seen = new Map();            // CloudEvent ids, oldest first: repeats are left out
 let after = feed.dataset.after, lastEvent = feed.dataset.seen, source = null, tries = 0, timer = 0;
 let paused = false, waiting = [], arrived = 0, said = 0, spoken = Date.now(), skipped = 0, gapAt = "";
@@ -155,7 +155,8 @@ function bytes(size) {
 }
 function money(data) {
   const found = data.savingsPerMonth ?? data.projectedSavingsPerMonth, cost = data.monthlyCost;
-  const amount = (value) => `${Number(value).toFixed(Math.abs(Number(value)) < 0.1 ? 4 : 2)} ${data.currency ?? ""}`.trim();
+  const digits = (value) => value > 0 && value < 0.00005 ? "< 0.0001" : value.toLocaleString("en", { minimumFractionDigits: value && Math.abs(value) < 0.1 ? 4 : 2, maximumFractionDigits: value && Math.abs(value) < 0.1 ? 4 : 2 });
+  const amount = (value) => `${digits(Number(value))} ${data.currency ?? ""}`.trim();
   if (Array.isArray(data.tiers) && cost) return amount(cost);   // what was measured is the cost
   if (found !== undefined && found !== null) return `saves ${amount(found)}`;
   return cost === undefined || cost === null ? "" : amount(cost);
@@ -173,7 +174,8 @@ function describe(data) {
   }
   if (data.policy && !data.job) parts.push(`policy ${data.policy}`);
   if (data.message) parts.push(data.message);
-  return parts.join(" · ");
+  const text = parts.join(" · ");
+  return text.length <= MAX_WHAT ? text : `${text.slice(0, MAX_WHAT - 1).trimEnd()}…`;
 }
 
 function stats(found) {
