@@ -1,14 +1,16 @@
-"""How the cost of listing and planning grows: up to a million objects of a made-up bucket.
+"""How the cost of planning and of moving grows: up to a million objects of a made-up bucket.
 
 The listing comes from a server of our own that computes its pages, so that a million objects
 need not be written first; it answers what `cloudflux move --dry-run` asks, and nothing else.
+Moves go between stores that compute their objects (`move_many`): the mover's own cost.
 """
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -22,13 +24,34 @@ PAGE = 1000
 
 
 def growth(bench: Bench, scale: float) -> list[Figure]:
-    """Plan a move of so many objects; seconds of processor time and memory of our processes."""
+    """Plan and make moves of so many objects; processor time and memory of our processes."""
+    counts = [round(count * scale) for count in SIZES]
+    return [*_planning(bench, counts), *_moving(bench, counts)]
+
+
+def _moving(bench: Bench, counts: Sequence[int]) -> list[Figure]:
+    figures = []
+    for count in counts:
+        found = bench.run(
+            [sys.executable, "-m", "benchmarks.move_many", str(count), str(bench.directory())],
+            PYTHONPATH=f"{ROOT / 'operator'}:{ROOT}",
+        )
+        told = json.loads(found.output.splitlines()[-1])
+        name = f"moving {count:,} made-up objects"
+        figures += [
+            Figure(f"{name}: processor time", told["move_cpu_seconds"], "s"),
+            Figure(f"{name}: a run more", told["again_cpu_seconds"], "s"),
+            Figure(f"{name}: memory", found.memory_mib, "MiB", aim=MEMORY_AIM_MIB),
+        ]
+    return figures
+
+
+def _planning(bench: Bench, counts: Sequence[int]) -> list[Figure]:
     target = bench.directory()
     figures = []
     with _listing_server() as endpoint:
         bench.environment |= {"AWS_ACCESS_KEY_ID": "made-up", "AWS_SECRET_ACCESS_KEY": "made-up"}
-        for count in SIZES:
-            objects = round(count * scale)
+        for objects in counts:
             found = bench.run(
                 bench.ours(
                     "move", f"s3://objects-{objects}/data", str(target), "--dry-run",

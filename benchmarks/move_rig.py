@@ -187,12 +187,15 @@ class Bench:
             "--credentials-file", self.environment["AWS_SHARED_CREDENTIALS_FILE"], *words,
         ]  # fmt: skip
 
-    def run(self, command: list[str], *, fails: bool = False) -> Run:
+    def run(self, command: list[str], *, fails: bool = False, **environment: str) -> Run:
         """Run a program to its end. Raises RuntimeError when it fails, unless it may."""
         began = time.monotonic()
         with (self.home / "output").open("w+b") as output:
             process = subprocess.Popen(
-                command, env=self.environment, stdout=output, stderr=subprocess.STDOUT
+                command,
+                env={**self.environment, **environment},
+                stdout=output,
+                stderr=subprocess.STDOUT,
             )
             with watched(process.pid) as peak:
                 _, status, usage = os.wait4(process.pid, 0)

@@ -204,7 +204,7 @@ def _copy_and_prove(
         return outcome
     with session.checkpoint() as checkpoint:
         boot = "" if durably else checkpoint.boot
-        write_settled(session.files.settled, checkpoint.moved.values(), boot)
+        write_settled(session.files.settled, checkpoint.moved.sorted_values(), boot)
     return outcome
 
 

@@ -4,6 +4,7 @@ What it says is never believed without the world: a copy it does not name is fou
 target by its provenance, and each that it names is proven before the switch.
 """
 
+import json
 import os
 import threading
 import time
@@ -14,9 +15,12 @@ from types import TracebackType
 
 from cloudflux.migration.files import JSON, cut_torn_line, dump, read_lines, sync_directory
 from cloudflux.migration.proof import Piece
+from cloudflux.migration.spill import SpillMap, SpillSet
 from cloudflux.storage.digests import crc_hex
 from cloudflux.storage.keys import decode_key, encode_key
 
+MOVED_BYTES = 800
+"""About what one `Moved` takes in memory."""
 SYNC_RECORDS = 2048
 SYNC_SECONDS = 5.0
 """Records are made durable in groups, at the latest after so many or so long."""
@@ -87,8 +91,14 @@ class Checkpoint:
         writes it again.
         """
         self.boot = boot or boot_id()
-        self._unsettled: dict[str, str] = {}
-        self.moved: dict[str, Moved] = {}
+        self._unsettled = False
+        """Whether something was written since that would not outlive a power failure."""
+        self.moved: SpillMap[Moved] = SpillMap(
+            path.with_name("checkpoint.index"),
+            encode=lambda moved: dump(moved.record()),
+            decode=lambda line: parse_moved(json.loads(line)),
+            value_bytes=MOVED_BYTES,
+        )
         self.intents: dict[str, tuple[str, str]] = {}
         """(version, sha256) of objects whose change in place was about to begin, by key."""
         self.uploads: dict[str, tuple[str, str]] = {}
@@ -100,10 +110,11 @@ class Checkpoint:
         self.begun_before = path.exists()
         """Whether an earlier run, which may have been killed at once, had opened it."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        for record in read_lines(path):
-            self._apply(record)
-        for key, written_in in self._unsettled.items():
-            if written_in != self.boot:
+        with SpillSet(path.with_name("checkpoint.lost")) as lost:
+            for record in read_lines(path):
+                self._apply(record)
+                self._note_lost(record, lost)
+            for key in lost:
                 self.moved.pop(key, None)
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         cut_torn_line(self._descriptor)
@@ -163,7 +174,8 @@ class Checkpoint:
                 self._unsynced = 0
 
     def close(self) -> None:
-        """Do the same, and release the file."""
+        """Do the same, and release the files."""
+        self.moved.close()
         self.sync()
         os.close(self._descriptor)
 
@@ -178,6 +190,17 @@ class Checkpoint:
                 return
             self._unsynced, self._synced_at = 0, now
         os.fsync(self._descriptor)  # the others go on meanwhile
+
+    def _note_lost(self, record: JSON, lost: SpillSet) -> None:
+        """Keep in `lost` the keys whose last record did not outlive the machine's start."""
+        if "settled" in record:
+            lost.clear()
+        elif "key" in record:
+            key = decode_key(record["key"])
+            if record.get("boot", self.boot) != self.boot:
+                lost.add(key)
+            else:
+                lost.discard(key)
 
     def _apply(self, record: JSON) -> None:
         if "gone" in record:
@@ -194,14 +217,13 @@ class Checkpoint:
             pieces = self.pieces.setdefault(decode_key(record["piece"]), {})
             pieces[record["at"]] = Piece(record["size"], crcs)
         elif "settled" in record:
-            self._unsettled.clear()
+            self._unsettled = False
         elif "skipped" in record:
             self.skipped[decode_key(record["skipped"])] = record["reason"]
         else:
             moved = parse_moved(record)
             self.moved[moved.key] = moved
-            if "boot" in record:
-                self._unsettled[moved.key] = record["boot"]
+            self._unsettled = self._unsettled or "boot" in record
             self.intents.pop(moved.key, None)
             self.skipped.pop(moved.key, None)
             self.uploads.pop(moved.key, None)

@@ -22,6 +22,7 @@ from cloudflux.migration.place_large import LARGE_BYTES
 from cloudflux.migration.planned import PlannedObject, load_plan
 from cloudflux.migration.restoring import note_archived
 from cloudflux.migration.session import Session
+from cloudflux.migration.spill import SpillSet
 from cloudflux.migration.streams import run_parallel
 from cloudflux.migration.sweep import abort_uploads
 from cloudflux.migration.tally import Tally
@@ -62,7 +63,7 @@ def copy_objects(
         if checkpoint.begun_before:  # what a kill left half written would stay for ever
             abort_uploads(session, but={upload for _, upload in checkpoint.uploads.values()})
         tally = Tally(session.context, objects, size_bytes)
-        for moved in checkpoint.moved.values():
+        for moved in checkpoint.moved.sorted_values():
             tally.done(moved.size_bytes)
         if not checkpoint.moved and request.tolerance_percent is not None:
             _refuse_drift(session, request.tolerance_percent, objects, size_bytes)
@@ -116,16 +117,17 @@ class _Copier:
 
     def _pass(self) -> int:
         """Copy what a listing shows and the checkpoint has not; returns the number of changes."""
-        seen: set[str] = set()
-        found = run_parallel(self._new(seen), self._copy_one, self._request.parallelism)
-        if self._tally.objects_failed or not self._follow_removals:
-            return found
-        vanished = [key for key in self._checkpoint.moved if key not in seen]
-        for key in vanished:
-            self._remove(key)
-        return found + len(vanished)
+        with self._session.keys("seen") as seen:
+            found = run_parallel(self._new(seen), self._copy_one, self._request.parallelism)
+            if self._tally.objects_failed or not self._follow_removals:
+                return found
+            for key in self._checkpoint.moved:
+                if key not in seen:
+                    self._remove(key)
+                    found += 1
+        return found
 
-    def _new(self, seen: set[str]) -> Iterator[ObjectInfo]:
+    def _new(self, seen: SpillSet) -> Iterator[ObjectInfo]:
         for count, info in enumerate(self._session.source.list()):
             if count % 256 == 0:
                 self._session.context.check()
@@ -134,7 +136,8 @@ class _Copier:
             if isinstance(info, Unreadable):
                 self._tally.fail(info.key, "UnsafeKey", f"{printable(info.key)} {info.reason}")
                 continue
-            seen.add(info.key)
+            if self._follow_removals:
+                seen.add(info.key)
             known = self._checkpoint.moved.get(info.key)
             if known is None or known.version != info.version:
                 yield info
@@ -183,7 +186,8 @@ class _Copier:
 
 def _abort_lost_uploads(session: Session, checkpoint: Checkpoint) -> None:
     """Abort uploads that began without our hearing of it: the answer was lost, and asked again."""
-    large = [one.key for one in checkpoint.moved.values() if one.size_bytes >= LARGE_BYTES]
+    moved = checkpoint.moved.sorted_values()
+    large = [one.key for one in moved if one.size_bytes >= LARGE_BYTES]
     if not large or session.target.capabilities.hierarchical:
         return
     with suppress(PermissionDenied):  # all is copied; a missing right is no reason to fail now
@@ -193,14 +197,16 @@ def _abort_lost_uploads(session: Session, checkpoint: Checkpoint) -> None:
 def forget_missing(session: Session) -> None:
     """Forget copies that were removed from the target since, so that they are made again."""
     with session.checkpoint() as checkpoint:
-        missing = set(checkpoint.moved)
-        if not missing:
+        if not checkpoint.moved:
             return
-        for page in brief_pages(session.target):
-            session.context.check()
-            missing.difference_update(key for key, _, _ in page)
-        for key in missing:
-            checkpoint.forget(key)
+        with session.keys("there") as there:
+            for page in brief_pages(session.target):
+                session.context.check()
+                for key, _, _ in page:
+                    there.add(key)
+            for key in checkpoint.moved:
+                if key not in there:
+                    checkpoint.forget(key)
 
 
 def _refuse_drift(session: Session, tolerance_percent: int, objects: int, size_bytes: int) -> None:
@@ -221,7 +227,7 @@ def _refuse_drift(session: Session, tolerance_percent: int, objects: int, size_b
 
 def _result(checkpoint: Checkpoint, tally: Tally) -> CopyResult:
     """Return the end of copying: it counts what is there, not what was done on the way."""
-    size_bytes = sum(moved.size_bytes for moved in checkpoint.moved.values())
+    size_bytes = sum(moved.size_bytes for moved in checkpoint.moved.sorted_values())
     count = len(checkpoint.moved)
     return CopyResult(
         objects_total=count,

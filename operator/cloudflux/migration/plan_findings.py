@@ -1,7 +1,7 @@
 """What a plan's listing found, and what of it blocks the plan or is to be known before it runs."""
 
 from array import array
-from collections.abc import Collection
+from collections.abc import Container
 from dataclasses import dataclass, field
 
 from cloudflux.api.dataset import Writers
@@ -93,10 +93,10 @@ def _unprotected_target(session: Session, request: JobTask) -> tuple[str, ...]:
 
 def _occupied(session: Session) -> tuple[str, ...]:
     """Name objects at the target that the source does not have: they would become its data."""
-    ours: Collection[str] = ()
+    ours: Container[str] = ()
     if session.files.checkpoint.exists():  # opening it would say that copying was begun
         with session.checkpoint() as checkpoint:
-            ours = checkpoint.moved.keys()
+            ours = checkpoint.moved
     # of a target there is mostly little, of a plan much: only the former is remembered
     there = {
         encode_key(info.key): info.key for info in session.target.list() if info.key not in ours

@@ -5,7 +5,7 @@ for the late ones, which is why they live longer than the slowest restore takes.
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from decimal import Decimal
 from typing import cast
 
@@ -166,11 +166,11 @@ def _note_planned(session: Session, ledger: RestoreLedger) -> None:
             ledger.needed(decode_key(row["key"]), row["size"], row["class"])
 
 
-def _moved(session: Session) -> set[str]:
+def _moved(session: Session) -> Container[str]:
     if not session.files.checkpoint.exists():  # opening it would say that copying was begun
-        return set()
+        return ()
     with session.checkpoint() as checkpoint:
-        return set(checkpoint.moved)
+        return checkpoint.moved  # the session keeps it open
 
 
 def wants_restore(request: JobTask) -> bool:

@@ -13,6 +13,7 @@ from cloudflux.migration.checkpoint import Checkpoint
 from cloudflux.migration.files import JobFiles, read_json
 from cloudflux.migration.memory import Memory
 from cloudflux.migration.proof import Origin
+from cloudflux.migration.spill import SpillSet
 from cloudflux.storage.interface import Store
 from cloudflux.storage.limits import SHARED, TokenBucket
 
@@ -57,6 +58,10 @@ class Session:
             yield self._checkpoints[0]
         finally:
             self._checkpoints[0].sync()
+
+    def keys(self, name: str) -> SpillSet:
+        """A set of keys for one use at a time, in bounded memory."""
+        return SpillSet(self.files.directory / f"keys.{name}")
 
     def close(self) -> None:
         """Release the checkpoint and the stores."""

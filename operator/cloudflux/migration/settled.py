@@ -30,11 +30,14 @@ class Settled:
 
 
 def write_settled(path: Path, moved: Iterable[Moved], boot: str = "") -> None:
-    """Write the lines, whole or not at all; with `boot` they count until the machine goes down."""
+    """Write the lines, whole or not at all, for objects in the order of their keys' bytes.
+
+    With `boot` they count until the machine goes down.
+    """
     temporary = path.with_name(path.name + ".tmp")
     with temporary.open("w", encoding="ascii") as stream:
         stream.write(f"{FORMAT} {boot}".rstrip() + "\n")
-        for one in sorted(moved, key=lambda one: key_bytes(one.key)):
+        for one in moved:
             words = (encode_key(one.key), str(one.size_bytes), one.version, one.target_version)
             stream.write("\t".join(words) + "\n")
         stream.flush()

@@ -1,6 +1,7 @@
 """Sweeping what an unfinished job left at the target; source data is never touched."""
 
 from collections.abc import Collection
+from itertools import islice
 
 from cloudflux.api.display import counted
 from cloudflux.api.tasks import SweepRequest, SweepResult
@@ -43,22 +44,19 @@ def sweep(session: Session, request: SweepRequest) -> SweepResult:
 
 def _remove_copies(session: Session, request: SweepRequest) -> tuple[int, int]:
     tally = Tally(session.context)
-    with Checkpoint(session.files.checkpoint) as checkpoint:
-        ours = {
-            key: moved.target_version
-            for key, moved in checkpoint.moved.items()
-            if not moved.adopted
-        }
 
     def remove(listed: ObjectInfo | Unreadable) -> None:
         session.context.check()
         try:
             info = session.target.head(listed.key)
             # what the server copied by itself bears no mark: it is ours as it was recorded
-            if not written_by(info, request.job_uid) and ours.get(info.key) != info.version:
-                if info.key in ours:
+            if not written_by(info, request.job_uid):
+                ours = checkpoint.moved.get(info.key)
+                if ours is None or ours.adopted:
+                    return
+                if ours.target_version != info.version:
                     tally.skip()
-                return
+                    return
             session.target.delete(info.key, if_version=info.version)
         except ObjectNotFound:
             return
@@ -69,7 +67,8 @@ def _remove_copies(session: Session, request: SweepRequest) -> tuple[int, int]:
         session.context.stop_point("sweep.object")
 
     listed = (one for one in session.target.list() if isinstance(one, ObjectInfo))
-    run_parallel(listed, remove, request.parallelism)
+    with Checkpoint(session.files.checkpoint) as checkpoint:
+        run_parallel(listed, remove, request.parallelism)
     return tally.objects_done, tally.objects_skipped
 
 
@@ -81,15 +80,18 @@ def abort_uploads(
     `written` adds keys to those of the plan.
     """
     hierarchical = session.target.capabilities.hierarchical
-    keys = {decode_key(row["key"]) for row in read_lines(session.files.plan_list)} | set(written)
-    aborted = 0
     try:
-        # A directory's temporary files bear our own name; an upload may be someone else's.
-        found = [one for one in session.target.uploads() if hierarchical or one[0] in keys]
+        found = [one for one in session.target.uploads() if one[1] not in but]
     except NotSupported:
         return 0
+    aborted, mine = 0, set(written)
+    if found and not hierarchical:  # there are few uploads, and there may be a million objects
+        there = {key for key, _ in found}
+        planned = (decode_key(row["key"]) for row in read_lines(session.files.plan_list))
+        mine |= there.intersection(planned)
     for key, upload_id in found:
-        if upload_id in but:
+        # A directory's temporary files bear our own name; an upload may be someone else's.
+        if not hierarchical and key not in mine:
             continue
         session.context.check()
         session.target.abort_upload(key, upload_id)
@@ -115,14 +117,14 @@ def _say_changed(session: Session) -> SweepResult:
     """Say which objects of a change in place are changed already; each is whole either way."""
     aborted = abort_uploads(session)
     with Checkpoint(session.files.checkpoint) as checkpoint:
-        changed = sorted(checkpoint.moved)
+        changed, first = len(checkpoint.moved), list(islice(checkpoint.moved, NAMED))
     if not changed:
         words = "No object was changed."
     else:
-        names = ", ".join(printable(key) for key in changed[:NAMED])
-        more = f" and {len(changed) - NAMED} more" if len(changed) > NAMED else ""
+        names = ", ".join(map(printable, first))
+        more = f" and {changed - NAMED} more" if changed > NAMED else ""
         words = (
-            f"{counted(len(changed), 'object')} changed already, left so: {names}{more}; "
+            f"{counted(changed, 'object')} changed already, left so: {names}{more}; "
             f"all are listed in {session.files.checkpoint}."
         )
     return SweepResult(removed_objects=0, aborted_uploads=aborted, residue=words)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 
 from cloudflux.api.dataset import Writers
 from cloudflux.api.migrationjob import VerifyMethod
@@ -12,11 +13,12 @@ from cloudflux.migration.checkpoint import Checkpoint, Moved
 from cloudflux.migration.manifest import write_manifest
 from cloudflux.migration.planned import PlannedObject
 from cloudflux.migration.session import Session, in_place
+from cloudflux.migration.spill import SpillSet
 from cloudflux.migration.streams import read_digests
 from cloudflux.migration.tally import Tally
 from cloudflux.storage.digests import ALGORITHMS
 from cloudflux.storage.interface import ObjectInfo, brief_pages
-from cloudflux.storage.keys import key_bytes, printable
+from cloudflux.storage.keys import printable
 
 ATTESTED = "class and size attested by the server"
 SIZE_ONLY = "size only, as asked"
@@ -52,16 +54,18 @@ class _Verifier:
 
     def __init__(self, session: Session, request: VerifyRequest, checkpoint: Checkpoint) -> None:
         self._session, self._request, self._checkpoint = session, request, checkpoint
-        moved = checkpoint.moved.values()
-        self.tally = Tally(session.context, len(moved), sum(one.size_bytes for one in moved))
+        size_bytes = sum(one.size_bytes for one in checkpoint.moved.sorted_values())
+        self.tally = Tally(session.context, len(checkpoint.moved), size_bytes)
 
     def rows(self) -> Iterator[tuple[Moved, str]]:
         """Yield each proven object with its proof, by key order."""
-        ordered = sorted(self._checkpoint.moved.values(), key=lambda one: key_bytes(one.key))
-        as_written = self._as_written()
-        with ThreadPoolExecutor(self._request.parallelism, "verify") as pool:
-            for start in range(0, len(ordered), CHUNK):
-                chunk = ordered[start : start + CHUNK]
+        ordered = self._checkpoint.moved.sorted_values()
+        with (
+            self._session.keys("proven") as as_written,
+            ThreadPoolExecutor(self._request.parallelism, "verify") as pool,
+        ):
+            self._look(as_written)
+            while chunk := tuple(islice(ordered, CHUNK)):
                 asked = [moved for moved in chunk if moved.key not in as_written]
                 rows = dict(
                     zip((one.key for one in asked), pool.map(self._one, asked), strict=True)
@@ -71,20 +75,20 @@ class _Verifier:
                     if row is not None:
                         yield row
 
-    def _as_written(self) -> set[str]:
-        """Keys whose listing shows exactly the version that the server attested.
+    def _look(self, found: SpillSet) -> None:
+        """Add the keys whose listing shows exactly the version that the server attested.
 
         The server computed that digest when it took the object; a listing, a thousand objects
         a request, shows that this object is still the one there.
         """
         if in_place(self._request):
-            return self._as_changed()
+            self._look_for_changes(found)
+            return
         if self._request.verify is VerifyMethod.BYTES:
-            return set()
+            return
         moved = self._checkpoint.moved
-        if not any(one.attested for one in moved.values()):
-            return set()
-        found = set()
+        if not any(one.attested for one in moved.sorted_values()):
+            return
         for page in brief_pages(self._session.target):
             self._session.context.check()
             for key, size_bytes, version in page:
@@ -93,13 +97,11 @@ class _Verifier:
                     continue
                 if (one.size_bytes, one.target_version) == (size_bytes, version):
                     found.add(key)
-        return found
 
-    def _as_changed(self) -> set[str]:
-        """Keys that a listing shows in the class asked for, in the version of their change."""
-        found: set[str] = set()
+    def _look_for_changes(self, found: SpillSet) -> None:
+        """Add those that a listing shows in the class asked for, in the version of the change."""
         if needs_digest(self._session, self._request):
-            return found
+            return
         wanted = target_class(self._request)
         for count, info in enumerate(self._session.source.list()):
             if count % CHUNK == 0:
@@ -109,7 +111,6 @@ class _Verifier:
                 continue
             if (one.size_bytes, one.target_version) == (info.size_bytes, info.version):
                 found.add(info.key)
-        return found
 
     def _known(self, moved: Moved) -> tuple[Moved, str]:
         self._session.context.stop_point("verify.object")

@@ -13,7 +13,7 @@ object is proven afterwards like one that the operator copied itself.
 import io
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
 from pydantic import ValidationError
@@ -99,7 +99,7 @@ def share(session: Session, request: ShareRequest) -> ShareResult:
     with session.checkpoint() as checkpoint:
         moved = checkpoint.moved
         left = [one for one in planned_objects(session) if not _is_done(moved, one)]
-        before = Shard(len(moved), sum(one.size_bytes for one in moved.values()))
+        before = Shard(len(moved), sum(one.size_bytes for one in moved.sorted_values()))
         most = shard_weight(len(left), sum(one.size_bytes for one in left), request.workers)
         items = list(split(session, request, checkpoint, left, most))
     run = secrets.token_hex(4)
@@ -133,7 +133,7 @@ def share(session: Session, request: ShareRequest) -> ShareResult:
     return result
 
 
-def _is_done(moved: dict[str, Moved], one: PlannedObject) -> bool:
+def _is_done(moved: Mapping[str, Moved], one: PlannedObject) -> bool:
     known = moved.get(one.key)
     return known is not None and known.version == one.version
 

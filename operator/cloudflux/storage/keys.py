@@ -15,6 +15,11 @@ def key_bytes(key: str) -> bytes:
     return key.encode("utf-8", "surrogateescape")
 
 
+def key_from_bytes(found: bytes) -> str:
+    """Undo `key_bytes`."""
+    return found.decode("utf-8", "surrogateescape")
+
+
 def encode_key(key: str) -> str:
     """Write a key as printable ASCII; injective, and `/` stays readable."""
     return quote_from_bytes(key_bytes(key), safe="/")
@@ -22,7 +27,7 @@ def encode_key(key: str) -> str:
 
 def decode_key(encoded: str) -> str:
     """Undo `encode_key`."""
-    return unquote_to_bytes(encoded).decode("utf-8", "surrogateescape")
+    return key_from_bytes(unquote_to_bytes(encoded))
 
 
 def printable(key: str) -> str:
