@@ -10,7 +10,7 @@ from cloudflux.api.migrationjob import Phase
 from cloudflux.console import ages, charts, past, rows, views
 from cloudflux.console.alternatives import alternatives_of
 from cloudflux.console.context import Console, console_of, scope_of
-from cloudflux.console.history import reads_by_day
+from cloudflux.console.history import manifest_of, reads_by_day
 from cloudflux.console.hub import RING_EVENTS
 from cloudflux.console.overview import overview
 from cloudflux.console.pages import page
@@ -235,6 +235,7 @@ async def show_migration(request: web.Request) -> web.Response:
         commands=commands(view),
         throughput=charts.line(_speed(request, one), "Throughput", "MiB/s"),
         events=events,
+        at_hand=manifest_of(console_of(request), one.uid) is not None,
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ Its libraries are large; they are imported when somebody asks, and never at the 
 
 import asyncio
 import datetime as dt
+import re
 import time
 from collections.abc import Callable, Hashable
 from functools import partial
@@ -20,12 +21,21 @@ MAX_KEPT = 32
 
 _kept: dict[Hashable, tuple[float, Any]] = {}
 _one_at_a_time = asyncio.Lock()
+_UID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
 def store_directory(console: Console) -> Path | None:
     """Return the state directory if it holds an access store that can be read."""
     directory = console.settings.state_dir
     return directory if (directory / "access" / "inventory").is_dir() else None
+
+
+def manifest_of(console: Console, uid: str) -> Path | None:
+    """Return the manifest of a job, if it is at hand: found by UID, never by an address."""
+    if not _UID.fullmatch(uid):
+        return None
+    path = console.settings.state_dir / "jobs" / uid / "manifest.jsonl"
+    return path if path.is_file() and not path.is_symlink() else None
 
 
 async def reads_by_day(console: Console, uid: str) -> list[tuple[dt.date, int]]:

@@ -4,6 +4,7 @@ from aiohttp import web
 
 from cloudflux.console import (
     browse,
+    manifests,
     metrics,
     openapi,
     pages,
@@ -34,6 +35,7 @@ def application(console: Console) -> web.Application:
             web.get("/policies", browse.show_policies),
             web.get("/migrations", browse.show_migrations),
             web.get("/migrations/{namespace}/{name}", browse.show_migration),
+            web.get("/migrations/{namespace}/{name}/manifest", manifests.download),
             web.post("/migrations/{namespace}/{name}/{action}", writes.form),
             web.post("/policies/{namespace}/{name}/{action}", writes.policy_form),
             web.post("/datasets/{namespace}/{name}/reclassify", writes.data_set_form),
