@@ -20,7 +20,7 @@ TICK_SECONDS = 0.02
 """Clients are woken at most so often: many events make one write for each client."""
 BEAT_SECONDS = 0.25
 """Clients are woken at least so often, all by one timer, to look at their own clocks."""
-MAX_JOINED = 256
+MAX_JOINED = 32
 """Pieces that are kept until the next turn, for those who want the same."""
 BURST_EVENTS = 200
 """After so many at once the clients get their turn, so that a burst drops nobody."""

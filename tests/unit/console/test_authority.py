@@ -131,7 +131,7 @@ async def test_without_a_token_that_is_known_nothing_is_served(client):
             for path, url in operations(method):
                 answer = await http.request(method, url, headers=headers, json=BODIES.get(path))
                 assert answer.status == 401, (method, url)
-        for url in (*PAGES, "/events/stream", "/ws/stream"):
+        for url in (*PAGES, f"{PAGES[6]}/manifest", "/events/stream", "/ws/stream"):
             assert (await http.get(url, headers=headers)).status == 401, url
         for url in PAGES:
             page = await http.get(url, headers={**headers, **HTML}, allow_redirects=False)
@@ -150,6 +150,7 @@ async def test_who_may_see_nothing_of_a_namespace_learns_nothing_of_it(client, w
             missing = await http.get(url.replace("team-a", "team-x"), headers=bearer(who))
             hidden = (await answer.text()).replace("team-a", "team-x")
             assert hidden == await missing.text(), "hidden and missing differ"
+    assert (await http.get(f"{PAGES[6]}/manifest", headers=bearer(who))).status == 404
     for url in PAGES:
         assert MARK not in await (await http.get(url, headers={**bearer(who), **HTML})).text(), url
     for path, url in operations("post"):
