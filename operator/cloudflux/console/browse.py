@@ -222,6 +222,10 @@ async def show_migration(request: web.Request) -> web.Response:
     """Serve /migrations/NAMESPACE/NAME."""
     one: Job = named(request, JOB)
     view = views.migration_view(one)
+    speed = _speed(request, one)
+    if len(speed) < 2:
+        kept = await past.speed_of(console_of(request), one)
+        speed = [(at, value / 2**20) for at, value in kept]
     events = _events(request, lambda shown: (
         shown.namespace == one.namespace and (shown.event.get("data") or {}).get("job") == one.name
     ))  # fmt: skip
@@ -233,7 +237,7 @@ async def show_migration(request: web.Request) -> web.Response:
         ended=one.status.phase in views.ENDED,
         suspended=one.spec.suspend,
         commands=commands(view),
-        throughput=charts.line(_speed(request, one), "Throughput", "MiB/s"),
+        throughput=charts.line(speed, "Throughput", "MiB/s"),
         events=events,
         at_hand=manifest_of(console_of(request), one.uid) is not None,
     )  # fmt: skip

@@ -10,13 +10,17 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
+from cloudflux.api.events import EventType
 from cloudflux.console.context import Console
 from cloudflux.console.history import remembered
 from cloudflux.console.who import Scope
+from cloudflux.handlers.resources import Job
 
 DEFAULT_DAYS = 30
 MAX_DAYS = 400
 DIRECTORY = "history"
+MAX_TOLD = 2000
+"""Events of progress that are looked through for one job."""
 
 
 @dataclass(slots=True)
@@ -72,6 +76,39 @@ async def days_of(
     )  # fmt: skip
     found: list[Day] = await remembered((directory, asked), partial(read_days, directory, asked))
     return found
+
+
+async def speed_of(console: Console, job: Job) -> list[tuple[dt.datetime, float]]:
+    """Return the speed of a job over time, in bytes a second; empty without history.
+
+    Raises Problem 503 when it can't be read.
+    """
+    directory = console.settings.state_dir
+    if not (directory / DIRECTORY).is_dir():
+        return []
+    read = partial(
+        read_speed, directory, console.settings.cluster, job.namespace,
+        job.spec.data_set_ref.name, job.uid, job.created,
+    )  # fmt: skip
+    found: list[tuple[dt.datetime, float]] = await remembered((directory, job.uid, "speed"), read)
+    return found
+
+
+def read_speed(
+    directory: Path, cluster: str, namespace: str, data_set: str, uid: str, since: dt.datetime
+) -> list[tuple[dt.datetime, float]]:
+    """Read what was told of a job's progress; a collector keeps it for a week."""
+    from cloudflux.access.history import Wanted, open_history
+
+    until = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
+    told = open_history(directory).events(
+        Wanted(cluster, (namespace,), data_set), since, until,
+        types=[EventType.MIGRATION_PROGRESS.value], progress=True, limit=MAX_TOLD,
+    )  # fmt: skip
+    return [
+        (one.at, float(one.data["bytesPerSecond"])) for one in reversed(told)
+        if one.data.get("jobUid") == uid and isinstance(one.data.get("bytesPerSecond"), int)
+    ]  # fmt: skip
 
 
 def _namespaces(scope: Scope) -> tuple[str, ...] | None:

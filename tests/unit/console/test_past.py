@@ -4,10 +4,12 @@ import datetime as dt
 from decimal import Decimal
 
 import pytest
-from tests.unit.collector.test_historian import DAY, NOW, Rig, completed, cost
+from tests.unit.collector import test_historian
+from tests.unit.collector.test_historian import DAY, NOW, Rig, completed, cost, message
 from tests.unit.console.test_api import got
-from tests.unit.console.worlds import data_set, fill
+from tests.unit.console.worlds import data_set, fill, job
 
+from cloudflux.api.events import EventType
 from cloudflux.console import history, past
 from cloudflux.console.context import CONSOLE
 from cloudflux.console.past import Asked, Day, days_of, read_days
@@ -46,6 +48,25 @@ def _as(asked: Asked) -> dict:
 
 def test_no_history_is_no_days(tmp_path):
     assert read_days(tmp_path, ASKED) == []
+
+
+async def test_a_jobs_throughput_outlives_the_console(client, tmp_path, monkeypatch):
+    now = dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)
+    monkeypatch.setattr(test_historian, "NOW", now)
+    rig = Rig(tmp_path)
+    for n in range(4):
+        uid = "uid-team-a-move-1" if n else "uid-of-another"
+        at = now + n * dt.timedelta(minutes=1)
+        rig.tell(message(EventType.MIGRATION_PROGRESS, n=n, at=at, jobUid=uid,
+                         bytesPerSecond=n << 20))  # fmt: skip
+    console = client.app[CONSOLE]
+    settings = {"state_dir": tmp_path, "cluster": "east"}
+    console.settings = console.settings.model_copy(update=settings)
+    moved = job("move-1")
+    moved["metadata"]["creationTimestamp"] = (now - DAY).isoformat()
+    fill(console.world, MigrationJob=[moved])
+    text = await (await client.get("/migrations/team-a/move-1")).text()
+    assert "Throughput: from 1 to 3 MiB/s, at most 3" in text
 
 
 @pytest.mark.parametrize(
