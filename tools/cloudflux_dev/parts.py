@@ -53,6 +53,9 @@ class Part:
     as_tool: bool = False
     """Its go.mod has replacements, which `go install` refuses: built in a module of our own."""
     npm: str = ""
+    """Package whose program it is."""
+    npm_beside: tuple[str, ...] = ()
+    """Packages, with their versions, that are installed beside it."""
     release: Release | None = None
 
     @property
@@ -87,6 +90,9 @@ _PARTS = (
         ),
     ),
     Part("azurite-blob", "3.37.0", "1 minute", npm="azurite"),
+    Part(
+        "tsc", "5.9.3", "10 s", npm="typescript", npm_beside=("@grafana/schema@11.6.0",)
+    ),  # the version of Grafana that the dashboards are built for
     Part(
         "toxiproxy-server",
         "v2.12.0",
@@ -139,6 +145,7 @@ NEEDED_BY_TESTS = (
     "azurite-blob",
     "toxiproxy-server",
     "helm",
+    "tsc",
 )
 
 SYSTEM_PROGRAMS = {"promtool": "prometheus", "prometheus": "prometheus"}
@@ -165,7 +172,8 @@ def find(name: str) -> Path | None:
     for directory in places:
         if os.access(directory / name, os.X_OK):
             return directory / name
-    on_path = shutil.which(name)
+    # one from elsewhere does not have what is installed beside ours
+    on_path = None if part.npm_beside else shutil.which(name)
     return Path(on_path) if on_path else None
 
 
@@ -331,9 +339,9 @@ def _install_from_npm(part: Part, say: Say) -> Path:
     directory = _npm_directory(part)
     directory.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=directory.parent) as work:
-        package = f"{part.npm}@{part.version}"
+        packages = [f"{part.npm}@{part.version}", *part.npm_beside]
         quiet = ["--no-audit", "--no-fund", "--no-save", "--loglevel=error"]
-        assets._run([npm, "install", *quiet, "--prefix", work, package], Path(work))
+        assets._run([npm, "install", *quiet, "--prefix", work, *packages], Path(work))
         shutil.rmtree(directory, ignore_errors=True)
         Path(work).rename(directory)
         Path(work).mkdir()  # for the context's own clean-up
