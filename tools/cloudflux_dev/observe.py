@@ -100,7 +100,7 @@ def _start_ours(observed: Observed, plane: ControlPlane, brokers: str) -> None:
     files.mkdir()
     for number in range(FILES):
         (files / f"part-{number:04d}").write_bytes(bytes(FILE_BYTES))
-    (HOME / "moved").mkdir()
+    (HOME / "moved" / "here").mkdir(parents=True)
     environment = {
         **{k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "CLOUDFLUX_"))},
         "PYTHONPATH": str(ROOT / "operator"),
