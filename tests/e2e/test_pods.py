@@ -53,6 +53,11 @@ def said_copied(cluster: Cluster, name: str, *, workers: int) -> set[str]:
     return keys if len(who) == workers else set()
 
 
+def worker_pods(cluster: Cluster) -> str:
+    """Names of worker pods, those that are ending among them."""
+    return cluster.kubectl("-n", "team-a", "get", "pods", "-l", WORKER, "-o", "name").strip()
+
+
 def completed(cluster: Cluster, name: str) -> None:
     cluster.wait(f"MigrationJob {name}", lambda: cluster.phase(name) == "Completed")
     assert cluster.content(f"{name}-to") == cluster.content(f"{name}-from")
@@ -158,7 +163,7 @@ def test_suspending_ends_the_pods_and_letting_go_on_copies_nothing_twice(cluster
     patch = ["-n", "team-a", "patch", "migrationjob", "pause", "--type=merge", "-p"]
     cluster.kubectl(*patch, '{"spec":{"suspend":true}}')
     cluster.wait("Suspended", lambda: cluster.phase("pause") == "Suspended")
-    assert cluster.pods("team-a", WORKER) == []
+    cluster.wait("the pods to end", lambda: not worker_pods(cluster), 60)
     client = cluster.store.client()
     before = client.list_objects_v2(Bucket="pause-to", Prefix="data/")["Contents"]
     written = {
