@@ -63,56 +63,108 @@ def serve(context: Here, name: str, request: Task) -> Any:
     return OPERATIONS[name].serve(request, context)
 
 
-def fill(server: S3Server) -> int:
+class Buckets:
+    """One MinIO; workers find its keys where a pod's Secret is mounted."""
+
+    name = "MinIO"
+
+    def __init__(self, server: S3Server, work: Path) -> None:
+        self._server, self._client = server, server.client()
+        secret = work / "secret"
+        secret.mkdir()
+        (secret / "accessKeyId").write_text(server.access_key_id)
+        (secret / "secretAccessKey").write_text(server.secret_access_key)
+        self.arguments = tuple(f"--{side}-credentials={secret}" for side in ("source", "target"))
+        self._client.create_bucket(Bucket="from")
+
+    def put(self, key: str, body: bytes) -> None:
+        """Write one source object."""
+        self._client.put_object(Bucket="from", Key=f"data/{key}", Body=body)
+
+    def make(self, target: str) -> None:
+        """Make an empty place."""
+        self._client.create_bucket(Bucket=target)
+
+    def ref(self, name: str, *, keys: bool) -> StoreRef:
+        """A place, with keys for the operator."""
+        server = self._server
+        credentials = Credentials(
+            access_key_id=server.access_key_id,
+            secret_access_key=SecretStr(server.secret_access_key),
+        )
+        return StoreRef(
+            uri=f"s3://{name}/data", endpoint=server.endpoint, region=server.region,
+            credentials=credentials if keys else None,
+        )  # fmt: skip
+
+
+class Directories:
+    """Directories of one disk, as pods have them by a claim."""
+
+    name = "file"
+    arguments: tuple[str, ...] = ()
+
+    def __init__(self, work: Path) -> None:
+        self._root = work / "disk"
+        (self._root / "from").mkdir(parents=True)
+
+    def put(self, key: str, body: bytes) -> None:
+        """Write one source object."""
+        path = self._root / "from" / key
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(body)
+
+    def make(self, target: str) -> None:
+        """Make an empty place."""
+        (self._root / target).mkdir()
+
+    def ref(self, name: str, *, keys: bool) -> StoreRef:  # noqa: ARG002
+        """A place."""
+        return StoreRef(uri=(self._root / name).as_uri(), file_roots=(str(self._root),))
+
+
+Places = Buckets | Directories
+
+
+def fill(places: Places) -> int:
     """Make the objects; return their bytes."""
-    client = server.client()
-    client.create_bucket(Bucket="from")
 
     def put(number: int) -> int:
         body = os.urandom(1024) * (4 + number % 61)
-        client.put_object(Bucket="from", Key=f"data/{number % 100}/{number:06d}", Body=body)
+        places.put(f"{number % 100}/{number:06d}", body)
         return len(body)
 
     with ThreadPoolExecutor(16) as pool:
         return sum(pool.map(put, range(OBJECTS)))
 
 
-def run(server: S3Server, work: Path, workers: int) -> tuple[float, float]:
+def run(places: Places, work: Path, workers: int) -> tuple[float, float]:
     """Move everything; return the seconds that the workers took, and those of all the rest."""
-    server.client().create_bucket(Bucket=f"to-{workers}")
-    keys = Credentials(
-        access_key_id=server.access_key_id, secret_access_key=SecretStr(server.secret_access_key)
-    )
-    secret = work / "secret"
-    secret.mkdir(exist_ok=True)
-    (secret / "accessKeyId").write_text(server.access_key_id)
-    (secret / "secretAccessKey").write_text(server.secret_access_key)
-
-    def ref(bucket: str, credentials: Credentials | None) -> StoreRef:
-        return StoreRef(
-            uri=f"s3://{bucket}/data", endpoint=server.endpoint, region=server.region,
-            credentials=credentials,
-        )  # fmt: skip
-
+    target = f"to-{workers}"
+    places.make(target)
+    work = work / places.name
     context = Here(work / f"state-{workers}")
     base: dict[str, Any] = {
         "job_uid": f"job-{workers}", "job_name": "bench", "namespace": "n", "data_set_uid": "d",
         "source_generation": 0, "writers": Writers.QUIESCED, "parallelism": PARALLELISM,
     }  # fmt: skip
-    ours = base | {"source": ref("from", keys), "target": ref(f"to-{workers}", keys)}
+    ours = base | {
+        "source": places.ref("from", keys=True), "target": places.ref(target, keys=True),
+    }  # fmt: skip
     began = time.monotonic()
     serve(context, "mover.plan", PlanRequest(**ours, now=dt.datetime.now(dt.UTC)))
     planned = time.monotonic()
     share = serve(context, "mover.share", ShareRequest(**ours, workers=workers))
-    theirs = base | {"source": ref("from", None), "target": ref(f"to-{workers}", None)}
+    theirs = base | {
+        "source": places.ref("from", keys=False), "target": places.ref(target, keys=False),
+    }  # fmt: skip
     task = WorkerTask(**theirs, run=share.run).model_dump_json()
     shared = time.monotonic()
     processes = [
         subprocess.Popen(
             [
                 sys.executable, "-m", "cloudflux", "worker", "--index", str(index),
-                "--source-credentials", str(secret), "--target-credentials", str(secret),
-                "--state-dir", str(work / f"pod-{workers}-{index}"),
+                *places.arguments, "--state-dir", str(work / f"pod-{workers}-{index}"),
             ],
             env={**os.environ, "CLOUDFLUX_WORK": task},
             cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -128,32 +180,38 @@ def run(server: S3Server, work: Path, workers: int) -> tuple[float, float]:
         raise RuntimeError(f"{result.objects_done} of {OBJECTS} objects are there")
     ended = time.monotonic()
     print(
-        f"{workers} workers: plan {planned - began:.1f} s, share {shared - planned:.1f} s, "
+        f"{places.name}, {workers} workers: plan {planned - began:.1f} s, "
+        f"share {shared - planned:.1f} s, "
         f"work {worked - shared:.1f} s, take back and last pass {ended - worked:.1f} s",
         flush=True,
     )
     return worked - shared, (shared - planned) + (ended - worked)
 
 
+def measure(places: Places, work: Path) -> list[Figure]:
+    """Every number of workers at one kind of place."""
+    size_bytes = fill(places)
+    print(f"{places.name}: {OBJECTS} objects, {size_bytes / 1e6:.0f} MB", flush=True)
+    alone, beside = run(places, work, 1)
+    name = f"scale, {places.name}"
+    figures = [
+        Figure(f"{name}: 1 worker", OBJECTS / alone, "objects/s"),
+        Figure(f"{name}: share and take back", OBJECTS / beside, "objects/s"),
+    ]
+    for workers in WORKERS[1:]:
+        seconds, _ = run(places, work, workers)
+        rate, peer = OBJECTS / seconds, OBJECTS / alone
+        figures.append(Figure(f"{name}: {workers} workers", rate, "objects/s", peer=peer))
+    return figures
+
+
 def main() -> int:
     """Run all and print the figures."""
-    figures = []
     with tempfile.TemporaryDirectory() as directory:
         work = Path(directory)
         with start_minio(work / "minio") as server:
-            size_bytes = fill(server)
-            print(f"{OBJECTS} objects, {size_bytes / 1e6:.0f} MB", flush=True)
-            alone, beside = run(server, work, 1)
-            figures.append(Figure("scale: 1 worker", OBJECTS / alone, "objects/s"))
-            figures.append(Figure("scale: share and take back", OBJECTS / beside, "objects/s"))
-            for workers in WORKERS[1:]:
-                seconds, _ = run(server, work, workers)
-                figures.append(
-                    Figure(
-                        f"scale: {workers} workers", OBJECTS / seconds, "objects/s",
-                        peer=OBJECTS / alone,
-                    )
-                )  # fmt: skip
+            figures = measure(Buckets(server, work), work)
+        figures += measure(Directories(work), work)
     print_figures(figures)
     return 0
 
