@@ -81,7 +81,7 @@ image: setup ## Build the image with docker, podman or buildah (a few minutes; B
 	@$(RUN) -m cloudflux_dev.image
 
 e2e: assets setup ## Run the product as pods on a real node in namespaces of its own (needs root)
-	@$(RUN) -m cloudflux_dev.e2e
+	@$(RUN) -m cloudflux_dev.e2e $(E2E)
 
 bench-scale: setup ## Measure 1, 2 and 4 workers on 20,000 objects (minutes)
 	@PYTHONPATH=tools $(BIN)/python -m cloudflux_dev.parts minio

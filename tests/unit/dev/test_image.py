@@ -101,6 +101,23 @@ def test_without_a_node_no_pods_are_tested_and_the_reason_is_said(
     assert "SKIPPED: no pods were run. a node needs root" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("arguments", "status"), [([], 1), (["--or-skip"], 0)])
+def test_what_can_not_be_had_fails_who_asked_for_pods_and_not_the_build_machine(
+    arguments: list[str],
+    status: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def missing() -> None:
+        raise AssetsError("no kubelet here")
+
+    monkeypatch.setattr(e2e.node, "why_impossible", lambda: "")
+    monkeypatch.setattr(e2e.node_programs, "get", missing)
+    assert e2e.main(arguments) == status
+    said = capsys.readouterr()
+    assert "no kubelet here" in said.out + said.err
+
+
 def test_without_an_engine_the_image_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(AssetsError, match="docker, podman or buildah"):
