@@ -86,6 +86,22 @@ _CONTROL = {
     "api_reads_total": _counter(
         "Reads of the Kubernetes API.", "requests", "resource", when="it was read"
     ),
+    "api_requests_total": _counter(
+        "Requests to the Kubernetes API by HTTP status; none: no answer came.",
+        "requests",
+        "verb",
+        "resource",
+        "code",
+        when="one was sent",
+    ),
+    "backend_requests_total": _counter(
+        "Requests that the operator's children sent to S3, Azure and GCS, every attempt counted.",
+        "requests",
+        "backend",
+        "operation",
+        "result",
+        when="the operation was used; then with every result",
+    ),
     "resources": _gauge(
         "Resources by their summary condition: Ready, and Succeeded of MigrationJobs.",
         "resources",
@@ -216,6 +232,18 @@ _DATA = {
         "bound",
         when=_SHOWN,
     ),
+    "dataset_model_usable": _gauge(
+        "1 while the model of the strategy Predictive decides, 0 while the floors stand in.",
+        "",
+        *_NAMED,
+        when="the strategy is Predictive, " + _SHOWN,
+    ),
+    "dataset_model_trained_timestamp_seconds": _gauge(
+        "Day on which the model of the forecast was trained.",
+        "seconds since 1970",
+        *_NAMED,
+        when="a model forecasts, no fall-back, " + _SHOWN,
+    ),
     "dataset_access_fresh": _gauge(
         "1 when reads are seen newly and completely enough to decide on.",
         "",
@@ -305,6 +333,30 @@ _POLICIES = {
     ),
     "policy_first_byte_limit_seconds": _gauge(
         "spec.alerts.firstByteMillisAbove.", "seconds", "namespace", "policy", when="it is set"
+    ),
+    "policy_regret_ratio": _gauge(
+        "By how much the policy cost more in the replayed past than with every read known; 0.1 "
+        "is 10 % more.",
+        "ratio",
+        "namespace",
+        "policy",
+        when="it was replayed",
+    ),
+    "policy_replay_cost": _gauge(
+        "What the replayed past cost: under the strategy, always hot, or at the optimum.",
+        "currency",
+        "namespace",
+        "policy",
+        "case",
+        "currency",
+        when="it was replayed",
+    ),
+    "policy_promise_kept_ratio": _gauge(
+        "What moves saved, by replay of the reads that came, as a share of what they promised.",
+        "ratio",
+        "namespace",
+        "policy",
+        when="moves are old enough to tell",
     ),
     "policy_savings_per_month": _gauge(
         "Savings of a policy: projected by recommendations, realised by completed jobs.",

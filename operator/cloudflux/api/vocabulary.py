@@ -290,16 +290,20 @@ LOG_KEYS: dict[str, str] = {
 
 
 METRIC_LABELS: dict[str, str] = {
+    "backend": "Kind of storage: s3, azure or gcs.",
     "bound": "low (10th percentile) or high (90th).",
+    "case": "strategy, always_hot or optimum.",
     "child": "Child process: mover, ingest or brain.",
     "class": "Class of a failure: a word of a bounded list.",
     "cluster": "Cluster that an event came from; `other` stands for those beyond fifty.",
+    "code": "HTTP status; none: no answer came.",
     "currency": "Currency of an amount, such as USD.",
     "dataset": "Name of a data set; `other` stands for those beyond the limit.",
     "kind": "Kind of the resource.",
     "migration": "Name of a MigrationJob that is in progress.",
     "model": "Model of a forecast, or the fall-back that stands in for it.",
     "namespace": "Namespace of the resource.",
+    "operation": "Operation as the provider names it, such as GetObject.",
     "partition": "Partition of a Kafka topic.",
     "topic": "Kafka topic.",
     "phase": "Phase of a MigrationJob.",

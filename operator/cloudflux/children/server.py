@@ -17,6 +17,7 @@ from cloudflux.api.tasks import Task
 from cloudflux.children.context import Operations
 from cloudflux.children.fence import read_fence
 from cloudflux.children.protocol import dump_line, load_line, task_error
+from cloudflux.children.sent import SENT
 from cloudflux.children.stoppoints import StopPoints
 from cloudflux.errors import Cancelled, CloudFluxError, ConfigurationError, FencedOut
 
@@ -131,6 +132,8 @@ class Server:
             self._log.error("task failed", op=name, error=type(error).__name__, exc_info=error)
 
     def _send(self, message: dict[str, Any]) -> None:
+        if sent := SENT.take():
+            message = {**message, "sent": sent}
         line = dump_line(message)
         try:
             with self._write_lock:

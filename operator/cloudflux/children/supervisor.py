@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ import cloudflux
 from cloudflux.api.tasks import Task, TaskError
 from cloudflux.children.fence import write_fence
 from cloudflux.children.protocol import MAX_LINE_BYTES, dump_line, load_line, task_error
+from cloudflux.children.sent import Sent, add_sent
 from cloudflux.errors import Cancelled, ChildDied, CloudFluxError
 
 READY_SECONDS = 120.0
@@ -75,6 +77,8 @@ class Child:
     ) -> None:
         self.name = name
         self.restarts = 0
+        self.sent: Counter[Sent] = Counter()
+        """Requests to storage servers, over all its lives."""
         self._hello = {
             "token": token,
             "state_dir": str(state_dir),
@@ -221,6 +225,7 @@ class Child:
                 self._died(f"child {self.name} ended with {code}", lived_seconds)
 
     def _hear(self, message: dict[str, Any]) -> None:
+        add_sent(self.sent, message.get("sent", ()))
         handle = self._outstanding.get(int(message["id"]))
         if handle is None:
             return

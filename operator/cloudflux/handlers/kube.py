@@ -67,6 +67,8 @@ MAX_CONNECTIONS = 32
 PAGE_SIZE = 500
 MAX_TRIES = 4
 WATCH_SECONDS = 300
+NO_ANSWER = "none"
+"""Stands for the HTTP status where there was none."""
 
 
 class Kube:
@@ -81,6 +83,8 @@ class Kube:
         """API writes by (verb, resource[/subresource]), every attempt counted."""
         self.reads: Counter[str] = Counter()
         """API reads by resource, every attempt and page counted."""
+        self.statuses: Counter[tuple[str, str, str]] = Counter()
+        """The same and watches by verb, resource and HTTP status, or NO_ANSWER."""
 
     @classmethod
     async def connect(cls, settings: Settings) -> "Kube":
@@ -238,6 +242,7 @@ class Kube:
             response = None
             try:
                 response = await self._send("GET", url, None, timeout)
+                self.statuses["watch", resource.plural, str(response.status)] += 1
                 if response.status >= 400:
                     raise error_of(response.status, await response.read(), "GET", url)
                 async for line in response.content:
@@ -302,15 +307,19 @@ class Kube:
                 self.writes[method.lower(), label] += 1
             else:
                 self.reads[label] += 1
+            verb, code = method.lower(), NO_ANSWER
             try:
                 response = await self._send(method, url, body, timeout)
                 async with response:
                     content = await response.read()
+                code = str(response.status)
             except (aiohttp.ClientError, TimeoutError, ssl.SSLError, OSError) as error:
                 failure = KubeUnavailable(f"{self.host} does not answer: {error or 'timed out'}")
                 if not repeatable(method, body):
                     raise failure from error
                 continue
+            finally:
+                self.statuses[verb, label, code] += 1
             if response.status < 400:
                 return json.loads(content)  # type: ignore[no-any-return]
             refused = error_of(response.status, content, method, url)

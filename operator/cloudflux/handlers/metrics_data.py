@@ -1,6 +1,7 @@
 """Data sets and policies as metrics: bounded, and gone with their resource."""
 
 import heapq
+import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from decimal import Decimal
@@ -14,6 +15,7 @@ from cloudflux.handlers.resources import DATA_SET, POLICY, Raw, parse_time
 from cloudflux.handlers.runtime import Runtime
 from cloudflux.handlers.tally import condition
 
+_TRAINED = re.compile(r"\(trained (\d{4}-\d\d-\d\d)\)")
 OTHER = ("", "other")
 """Labels of what is beyond the limit."""
 TIERS = (*(tier.value for tier in Tier), "none")
@@ -89,9 +91,16 @@ def _add_state(series: Series, labels: Labels, status: Mapping[str, Any]) -> Non
     present = status.get("temperature") or Temperature.UNKNOWN.value
     for temperature in Temperature:
         series["dataset_temperature"][*labels, temperature.value] = temperature.value == present
+    usable = condition(status, "ModelUsable").get("status")
+    if usable is not None:
+        series["dataset_model_usable"][labels] = usable == "True"
     fresh = condition(status, "AccessHistoryFresh").get("status") == "True"
     series["dataset_access_fresh"][labels] = fresh
     forecast, access = status.get("forecast"), status.get("access")
+    trained = _TRAINED.search(str((forecast or {}).get("model")))
+    if trained is not None:
+        midnight = f"{trained[1]}T00:00:00Z"
+        _add_time(series, "dataset_model_trained_timestamp_seconds", labels, midnight)
     if forecast is not None:
         for window in ("7d", "30d"):
             series["dataset_forecast_reads"][*labels, window] = forecast[f"reads{window.upper()}"]
@@ -149,6 +158,7 @@ def _add_policy(series: Series, runtime: Runtime, raw: Raw) -> None:
     if status.get("monthlyCost") is not None:
         cost = float(status["monthlyCost"])
         series["policy_cost_per_month"][*labels, currency] = cost
+    _add_results(series, labels, currency, status)
     alerts = raw["spec"].get("alerts") or {}
     for known, word, name in (
         (status, "firstByteMillis", "policy_first_byte_seconds"),
@@ -159,3 +169,18 @@ def _add_policy(series: Series, runtime: Runtime, raw: Raw) -> None:
     limit = alerts.get("monthlyCostAbove")
     if limit is not None:
         series["policy_cost_limit_per_month"][*labels, currency] = float(limit)
+
+
+def _add_results(series: Series, labels: Labels, currency: str, status: Mapping[str, Any]) -> None:
+    """Add what replays say: regret, and whether moves keep what they promised."""
+    replay, outcome = status.get("replay"), status.get("outcome")
+    if replay is not None:
+        cases = {"strategy": "cost", "always_hot": "alwaysHotCost", "optimum": "optimumCost"}
+        costs = {case: float(replay[word]) for case, word in cases.items()}
+        for case, cost in costs.items():
+            series["policy_replay_cost"][*labels, case, currency] = cost
+        if costs["optimum"] > 0:
+            series["policy_regret_ratio"][labels] = costs["strategy"] / costs["optimum"] - 1
+    if outcome is not None and float(outcome["promised"]) > 0:
+        kept = float(outcome["realised"]) / float(outcome["promised"])
+        series["policy_promise_kept_ratio"][labels] = kept

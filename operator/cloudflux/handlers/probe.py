@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
+from cloudflux.children.sent import RESULTS, Sent
 from cloudflux.children.supervisor import ChildPool
 from cloudflux.events.families import family
 from cloudflux.handlers.event_feed import FeedServer
@@ -148,6 +150,7 @@ class VitalsCollector(Collector):
         for check in vitals.checks():
             yield family(check.name, check.value)
         yield family("api_writes_total", vitals.kube.writes)
+        yield family("api_requests_total", vitals.kube.statuses)
         yield family("api_reads_total", {(kind,): n for kind, n in vitals.kube.reads.items()})
         if vitals.queue is not None:
             yield family("queue_depth", vitals.queue.depth)
@@ -156,6 +159,16 @@ class VitalsCollector(Collector):
             children = vitals.children.children
             yield family("child_tasks", {(one.name,): one.outstanding for one in children})
             yield family("child_deaths_total", {(one.name,): one.restarts for one in children})
+            yield family("backend_requests_total", _sent(child.sent for child in children))
+
+
+def _sent(counts: Iterable[Counter[Sent]]) -> Mapping[Sent, int]:
+    """Requests of all children; of an operation that was seen every result, from 0."""
+    found: Counter[Sent] = Counter()
+    for one in list(counts):
+        found.update(one)
+    seen = {(backend, operation) for backend, operation, _ in found}
+    return {(*kind, result): found[*kind, result] for kind in seen for result in RESULTS}
 
 
 class ProbeServer:

@@ -7,6 +7,7 @@ from typing import TypeVar
 from azure.core import exceptions as azure
 from requests import exceptions as http
 
+from cloudflux.children.sent import SENT
 from cloudflux.errors import (
     ContainerNotFound,
     CredentialsInvalid,
@@ -126,7 +127,7 @@ class Requests:
         """Send one request, named as Azure names it."""
 
         def once() -> T:
-            with self.translated(operation, key):
+            with SENT.counted("azure", operation), self.translated(operation, key):
                 return request()
 
         return self._retrier.run(once)

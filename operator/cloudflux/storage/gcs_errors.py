@@ -11,6 +11,7 @@ from google.api_core import exceptions as google
 from google.auth import exceptions as auth
 from urllib3 import exceptions as http
 
+from cloudflux.children.sent import SENT
 from cloudflux.errors import (
     ContainerNotFound,
     CredentialsInvalid,
@@ -99,7 +100,7 @@ class Requests:
         """Send one request, named as the JSON API names it."""
 
         def once() -> T:
-            with self.translated(operation, key):
+            with SENT.counted("gcs", operation), self.translated(operation, key):
                 return request()
 
         return retrier.run(once)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
+from cloudflux.children.sent import SENT
 from cloudflux.errors import CredentialsInvalid, NotSupported, StorageError
 from cloudflux.storage.http_client import Pool, Response, TransportError
 from cloudflux.storage.limits import SHARED
@@ -135,11 +136,15 @@ class Wire:
             refused.retry_after_seconds = wished
             raise refused
 
+        def counted() -> Response:
+            with SENT.counted("s3", operation):
+                return once()
+
         def ask() -> Response:
             if repeat:
-                return self._retrier.run(once)
+                return self._retrier.run(counted)
             self._retrier.hold()
-            return once()
+            return counted()
 
         try:
             return ask()

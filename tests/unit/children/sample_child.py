@@ -1,5 +1,6 @@
 """A child process for the tests: the real server with operations that misbehave on demand."""
 
+import contextlib
 import os
 import sys
 import threading
@@ -7,6 +8,7 @@ import time
 
 from cloudflux.api.tasks import Credentials, Task
 from cloudflux.children.context import Context, Operation
+from cloudflux.children.sent import SENT
 from cloudflux.children.server import die_with_parent, serve
 from cloudflux.errors import PriceUnknown, Throttled
 
@@ -19,6 +21,15 @@ class Say(Task):
 class Said(Task):
     text: str
     thread: str = ""
+
+
+def ask(request: Say, context: Context) -> Said:
+    """Send two requests to a store, of which one is refused."""
+    with SENT.counted("s3", "GetObject"):
+        pass
+    with contextlib.suppress(Throttled), SENT.counted("s3", "GetObject"):
+        raise Throttled("slow down")
+    return Said(text=request.text)
 
 
 def echo(request: Say, context: Context) -> Said:
@@ -49,7 +60,8 @@ def spin(request: Say, context: Context) -> Said:
 
 
 OPERATIONS = {
-    f"sample.{function.__name__}": Operation(Say, function) for function in (echo, fail, die, spin)
+    f"sample.{function.__name__}": Operation(Say, function)
+    for function in (ask, echo, fail, die, spin)
 }
 
 OPERATIONS["sample.wait"] = Operation(Say, spin, gives_way=True)

@@ -79,6 +79,14 @@ async def test_starts_only_when_used_and_serves_several_tasks(child: Child) -> N
     assert child.outstanding == 0
 
 
+async def test_requests_to_stores_are_counted_over_the_pipe(child: Child) -> None:
+    for n in range(3):
+        await result(child.submit("sample.ask", Say(text=str(n))))
+    assert child.sent == {("s3", "GetObject", "ok"): 3, ("s3", "GetObject", "throttled"): 3}
+    await result(child.submit("sample.echo", Say(text="nothing more")))
+    assert child.sent.total() == 6
+
+
 async def test_many_tasks_that_give_way_do_not_hold_up_the_others(child: Child) -> None:
     waiting = [child.submit("sample.wait", Say(text="")) for _ in range(30)]
     assert (await result(child.submit("sample.echo", Say(text="now"))))["text"] == "now"

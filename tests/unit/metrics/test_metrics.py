@@ -23,10 +23,10 @@ from cloudflux.handlers.probe import Vitals, VitalsCollector
 
 def served() -> set[str]:
     """Every metric that any process yields, in the declaration's words."""
-    counts: Any = Fake(writes={("get", "leases"): 1}, reads={"leases": 1})
+    counts: Any = Fake(writes={("get", "leases"): 1}, reads={"leases": 1}, statuses={})
     lease = Fake(age_seconds=0.0, seconds=10, held=True)
     queue = Fake(depth=0, in_hand=0, oldest_age=0.0, longest_run=0.0)
-    children = Fake(children=[Fake(name="mover", outstanding=0, restarts=0)])
+    children = Fake(children=[Fake(name="mover", outstanding=0, restarts=0, sent=Counter())])
     vitals = Vitals(counts, lease, queue, children=children)  # type: ignore[arg-type]
     numbers = dict.fromkeys(("produced", "dropped", "failures"))
     outbox: Any = Fake(
@@ -190,6 +190,29 @@ def test_beyond_the_limit_the_smaller_ones_are_summed() -> None:
     assert found["cloudflux_dataset_cost_per_month", ("", "other", "Hot", "USD")] == 5
     assert found["cloudflux_datasets_unshown", ()] == 2
     assert ("cloudflux_dataset_access_fresh", ("", "other")) not in found
+
+
+def test_a_policy_tells_its_regret_and_whether_moves_keep_their_promise() -> None:
+    world = World()
+    replay = {"cost": "12", "alwaysHotCost": "30", "optimumCost": "10"}
+    outcome = {"promised": "8", "realised": "6"}
+    world.put("TieringPolicy", "p", {}, currency="USD", replay=replay, outcome=outcome)
+    found, me = series(world), ("team", "p")
+    assert found["cloudflux_policy_regret_ratio", me] == pytest.approx(0.2)
+    assert found["cloudflux_policy_replay_cost", (*me, "always_hot", "USD")] == 30
+    assert found["cloudflux_policy_promise_kept_ratio", me] == 0.75
+    world.put("TieringPolicy", "p", {}, replay={**replay, "optimumCost": "0"})
+    assert ("cloudflux_policy_regret_ratio", me) not in series(world)
+
+
+def test_a_data_set_tells_how_old_its_model_is_and_whether_it_decides() -> None:
+    world = World()
+    world.data_set("books", conditions=[condition("ModelUsable", "False", "NoModel")])
+    found, me = series(world), ("team", "books")
+    assert found["cloudflux_dataset_model_usable", me] == 0
+    assert found["cloudflux_dataset_model_trained_timestamp_seconds", me] == 1_795_132_800
+    world.data_set("books", forecast=None)
+    assert not [name for name, labels in series(world) if "dataset_model" in name]
 
 
 def test_a_policy_counts_evaluations_and_failures() -> None:

@@ -115,6 +115,13 @@ CASES = {
     "CloudFluxForecastOutOfCalibration": Case(
         forecast(reads=50), forecast(reads=9), at="9d", interval="1h"
     ),
+    "CloudFluxModelStale": Case(
+        {f"cloudflux_dataset_model_usable{{{BOOKS}}}": "0x60"},
+        {f"cloudflux_dataset_model_usable{{{BOOKS}}}": "1x60",
+         f"cloudflux_dataset_model_trained_timestamp_seconds{{{BOOKS}}}": "86400x60"},
+        at="40h",
+        interval="1h",
+    ),
     "CloudFluxPolicyMissed": Case(
         {'cloudflux_policy_next_evaluation_timestamp_seconds{namespace="n",policy="p"}': "60x200"},
         {'cloudflux_policy_next_evaluation_timestamp_seconds{namespace="n",policy="p"}': "9000x99"},

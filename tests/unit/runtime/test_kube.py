@@ -77,6 +77,7 @@ async def test_it_gives_up_in_the_end_and_counts_every_write(kube: Kube, server:
     assert len(server.requests) == MAX_TRIES
     assert server.requests[0][2] == {"x": 1}
     assert kube.writes == {("patch", "configmaps/status"): MAX_TRIES}
+    assert kube.statuses == {("patch", "configmaps/status", "503"): MAX_TRIES}
 
 
 async def test_a_creation_without_a_name_is_never_repeated(kube: Kube, server: Server) -> None:
