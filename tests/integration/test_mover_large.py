@@ -105,6 +105,16 @@ def test_parts_that_are_there_are_not_sent_again(
     assert list(target.uploads()) == []
 
 
+def test_a_target_that_was_written_since_is_caught_by_its_own_checksum(move: Move) -> None:
+    put_source(move, os.urandom(SIZE))
+    move.plan()
+    move.copy()
+    target = S3Store.from_ref(move.target)
+    target.put("big", io.BytesIO(os.urandom(SIZE)), SIZE)
+    (failure,) = move.verify().failures
+    assert "crc64nvme is " in failure.message
+
+
 @pytest.mark.parametrize("times", [1, 100])
 def test_bytes_that_change_on_the_way_are_never_left(
     move: Move, monkeypatch: pytest.MonkeyPatch, times: int
