@@ -132,7 +132,11 @@ class Wire:
             if response.status < 300:
                 return response
             wished = retry_after_seconds(response.headers.get("retry-after"))
-            refused = error_of(_code_of(response), response.status, operation, key, bucket)
+            try:
+                code = _code_of(response)
+            except TransportError as error:
+                raise transport_error(error, operation, key, bucket) from error
+            refused = error_of(code, response.status, operation, key, bucket)
             refused.retry_after_seconds = wished
             raise refused
 
@@ -221,6 +225,10 @@ class Wire:
         return True
 
 
+BAD_REQUEST = 400
+"""Stands for anything from a wrong checksum to a clock that is wrong."""
+
+
 def _is_of_checksums(header: str) -> bool:
     return header.startswith(("x-amz-checksum-", "x-amz-sdk-checksum-"))
 
@@ -258,9 +266,12 @@ def local_name(element: ElementTree.Element) -> str:
 
 
 def _code_of(response: Response) -> str:
+    """The server's word for it. Raises TransportError where only that word would tell."""
     try:
         body = response.read(ERROR_BYTES)
     except TransportError:
+        if response.status == BAD_REQUEST:
+            raise
         return ""
     response.close()
     found = _CODE.search(body)

@@ -4,8 +4,9 @@ import datetime as dt
 import io
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from cloudflux.api.tasks import Credentials, StoreRef
 from cloudflux.errors import (
     ClockSkewed,
     CredentialsInvalid,
+    NotSupported,
     PermissionDenied,
     Throttled,
     Unavailable,
@@ -23,10 +25,11 @@ from cloudflux.storage.digests import combine_crcs, crc_of
 from cloudflux.storage.http_client import Pool, TransportError
 from cloudflux.storage.registry import open_store
 from cloudflux.storage.retry import Retrier
+from cloudflux.storage.s3 import S3Store
 from cloudflux.storage.s3_client import USER_AGENT
 from cloudflux.storage.s3_listing import Page
 from cloudflux.storage.s3_sign import EMPTY_SHA256, Keys, Signer
-from cloudflux.storage.s3_wire import Wire
+from cloudflux.storage.s3_wire import Answer, Wire
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -234,3 +237,46 @@ def test_a_wrong_clock_is_called_a_clock_and_not_a_missing_right() -> None:
     answer = b"HTTP/1.1 403 Forbidden\r\nContent-Length: %d\r\n\r\n%s" % (len(refused), refused)
     with scripted([answer]) as server, pytest.raises(ClockSkewed, match=r"clock .*time server"):
         wire(server, []).call("GetObject", "GET", "b", "k")
+
+
+def test_a_refusal_that_breaks_off_before_its_reason_is_asked_for_again() -> None:
+    torn = refusal(400, "BadDigest")[:-20]
+    with scripted([torn], [OK]) as server:
+        waits: list[float] = []
+        assert wire(server, waits).call("PutObject", "PUT", "b", "k").body == b"ok"
+        assert len(waits) == 1
+
+
+class Telling:
+    """Stands for the wire: tells of one object, and remembers what it was asked."""
+
+    is_amazon = True
+
+    def __init__(self, *, knows_classes: bool = True) -> None:
+        self.knows_classes = knows_classes
+        self.asked: dict[str, Mapping[str, str]] = {}
+        self.held = {"etag": '"v"', "content-length": "1", "x-amz-tagging-count": "0",
+                     "last-modified": "Mon, 02 Feb 2026 09:00:00 GMT"}  # fmt: skip
+
+    def call(self, operation: str, *_: Any, headers: Mapping[str, str], **__: Any) -> Answer:
+        self.asked[operation] = headers
+        if operation == "CopyObject" and self.knows_classes:
+            self.held["x-amz-storage-class"] = headers["x-amz-storage-class"]
+        return Answer(200, self.held, b'<CopyObjectResult><ETag>"w"</ETag></CopyObjectResult>')
+
+
+def test_what_means_a_version_says_so_to_the_server() -> None:
+    """A look before is not enough: somebody may write in between."""
+    told = Telling()
+    store = S3Store(told, "b", "p/")  # type: ignore[arg-type]
+    store.delete("k", if_version="v")
+    assert told.asked["DeleteObject"]["if-match"] == '"v"'
+    store.change_class("k", "STANDARD_IA", if_version="v", size_bytes=1)
+    copied = told.asked["CopyObject"]
+    assert (copied["x-amz-copy-source-if-match"], copied["if-match"]) == ('"v"', '"v"')
+
+
+def test_a_success_that_changed_no_class_is_an_error() -> None:
+    store = S3Store(Telling(knows_classes=False), "b", "p/")  # type: ignore[arg-type]
+    with pytest.raises(NotSupported, match="answered with success but left k in STANDARD"):
+        store.change_class("k", "STANDARD_IA", if_version="v", size_bytes=1)
