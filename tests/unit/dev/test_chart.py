@@ -8,7 +8,7 @@ from cloudflux_dev.chart import CHART, values_page
 def leaves(node: object, path: tuple[str, ...] = ()) -> set[str]:
     if isinstance(node, dict) and path[-1:] == ("resources",):
         return {".".join((*path, key)) for key in node}
-    if isinstance(node, dict) and node:
+    if isinstance(node, dict) and node and path[-1:] != ("maxResources",):  # one line of the file
         return {leaf for key, child in node.items() for leaf in leaves(child, (*path, key))}
     return {".".join(path)}
 
