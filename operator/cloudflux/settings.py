@@ -73,6 +73,20 @@ class KafkaSettings(BaseModel):
         default=None,
         description="File with the token, for OAUTHBEARER; read again at every connection.",
     )
+    token_url: str = Field(
+        default="",
+        description=(
+            "Endpoint that gives tokens by client credentials, for OAUTHBEARER, instead of a file."
+        ),
+    )
+    client_id: str = Field(default="", description="Our client id at the token endpoint.")
+    client_secret_file: Path | None = Field(
+        default=None, description="File with its secret; read again for every token."
+    )
+    token_scope: str = Field(default="", description="Scope to ask for; empty: none.")
+    token_ca_file: Path | None = Field(
+        default=None, description="Certificates to trust for the token endpoint (PEM)."
+    )
     events_topic: str = Field(
         default="cloudflux.events.v1", description="Topic that events are sent to."
     )

@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from tests.integration.kafka_rig import as_events, need_kafka, read_all, settings, until
 from tests.unit.events.samples import event
+from tests.unit.events.test_tokens import endpoint
 
 from cloudflux.events.envelope import to_json
 from cloudflux.events.kafka import KafkaSink, ensure_topics
@@ -158,14 +160,44 @@ async def test_scram_over_tls(secure, tmp_path):
     assert len(await read_all(secure.inner_bootstrap, "secure", enough=bool)) == 1
 
 
-async def test_a_token_out_of_a_file(secure, tmp_path):
+def unsigned_token() -> str:
     def part(value: dict) -> str:
         return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
 
     now = int(time.time())
     claims = {"sub": "operator", "iat": now, "exp": now + 600}
+    return f"{part({'alg': 'none'})}.{part(claims)}."
+
+
+async def test_a_token_from_an_endpoint_by_client_credentials(secure, tmp_path):
+    asked = []
+
+    async def give(request: web.Request) -> web.Response:
+        asked.append((request.headers["Authorization"], (await request.post())["grant_type"]))
+        return web.json_response({"access_token": unsigned_token(), "expires_in": 600})
+
+    (tmp_path / "secret").write_text("s3cret\n")
+    async with endpoint(give) as url:
+        config = scram(secure, tmp_path).model_copy(
+            update={
+                "sasl_mechanism": SaslMechanism.OAUTHBEARER,
+                "token_url": url,
+                "client_id": "cloudflux",
+                "client_secret_file": tmp_path / "secret",
+                "events_topic": "by-endpoint",
+            }
+        )
+        sink = KafkaSink(config)
+        await sink.send([event(1)])
+        await sink.close()
+    assert len(await read_all(secure.inner_bootstrap, "by-endpoint", enough=bool)) == 1
+    credentials = base64.b64encode(b"cloudflux:s3cret").decode()
+    assert set(asked) == {(f"Basic {credentials}", "client_credentials")}
+
+
+async def test_a_token_out_of_a_file(secure, tmp_path):
     token = tmp_path / "token"
-    token.write_text(f"{part({'alg': 'none'})}.{part(claims)}.\n")
+    token.write_text(unsigned_token() + "\n")
     config = scram(secure, tmp_path).model_copy(
         update={
             "sasl_mechanism": SaslMechanism.OAUTHBEARER,

@@ -9,12 +9,10 @@ import contextlib
 import ssl
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.abc import AbstractTokenProvider
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.conn import create_conn
 from aiokafka.errors import (
@@ -32,6 +30,7 @@ from aiokafka.partitioner import murmur2
 from cloudflux.errors import ConfigurationError
 from cloudflux.events.envelope import Event, headers
 from cloudflux.events.outbox import SinkError
+from cloudflux.events.tokens import EndpointToken, FileToken, secret_of
 from cloudflux.settings import Compression, KafkaSettings, SaslMechanism
 
 CONNECT_SECONDS = 15.0
@@ -40,17 +39,6 @@ SEND_SECONDS = 60.0
 REQUEST_SECONDS = 20
 BATCH_BYTES = 512 * 1024
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
-
-
-class FileToken(AbstractTokenProvider):  # type: ignore[misc]
-    """A token out of a file, such as a projected ServiceAccount token, read at each use."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    async def token(self) -> str:
-        """Return the token."""
-        return _secret(self._path, "token")
 
 
 def client_options(settings: KafkaSettings) -> dict[str, Any]:
@@ -69,9 +57,14 @@ def client_options(settings: KafkaSettings) -> dict[str, Any]:
         return options
     options["sasl_mechanism"] = settings.sasl_mechanism.value
     if settings.sasl_mechanism is SaslMechanism.OAUTHBEARER:
-        if settings.token_file is None:
-            raise ConfigurationError("OAUTHBEARER needs CLOUDFLUX_KAFKA__TOKEN_FILE")
-        options["sasl_oauth_token_provider"] = FileToken(settings.token_file)
+        if settings.token_url:
+            options["sasl_oauth_token_provider"] = EndpointToken(settings)
+        elif settings.token_file is not None:
+            options["sasl_oauth_token_provider"] = FileToken(settings.token_file)
+        else:
+            raise ConfigurationError(
+                "OAUTHBEARER needs CLOUDFLUX_KAFKA__TOKEN_FILE or CLOUDFLUX_KAFKA__TOKEN_URL"
+            )
     else:
         if settings.password_file is None or not settings.username:
             raise ConfigurationError(
@@ -79,7 +72,7 @@ def client_options(settings: KafkaSettings) -> dict[str, Any]:
                 "CLOUDFLUX_KAFKA__PASSWORD_FILE"
             )
         options["sasl_plain_username"] = settings.username
-        options["sasl_plain_password"] = _secret(settings.password_file, "password")
+        options["sasl_plain_password"] = secret_of(settings.password_file, "password")
     return options
 
 
@@ -93,13 +86,6 @@ def _tls(settings: KafkaSettings) -> ssl.SSLContext:
     except OSError as error:
         raise ConfigurationError(f"the certificates for Kafka can't be read: {error}") from error
     return context
-
-
-def _secret(path: Path, what: str) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError as error:
-        raise ConfigurationError(f"the {what} for Kafka can't be read: {error}") from error
 
 
 async def ensure_topics(

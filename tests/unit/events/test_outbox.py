@@ -1,17 +1,22 @@
 """The outbox: nothing is lost, nothing is out of order, nothing waits for the sink."""
 
 import asyncio
+import datetime as dt
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
-from tests.unit.events.samples import MemorySink, event
+from tests.unit.events.samples import NOW, MemorySink, event
+from tests.unit.events.test_publisher import completed
 
+from cloudflux.api.events import EventType
 from cloudflux.events import outbox as module
 from cloudflux.events.metrics import OutboxCollector
 from cloudflux.events.outbox import Outbox
+from cloudflux.events.publisher import Publisher
+from cloudflux.events.transitions import EventLog
 
 
 async def until(holds: Callable[[], bool], seconds: float = 10) -> None:
@@ -135,6 +140,39 @@ async def test_a_full_log_drops_progress_and_says_so_and_keeps_transitions(tmp_p
     assert set(ids(range(0, 1000, 20))) <= set(arrived)
     numbers = [int(one.split(":")[0][4:]) for one in arrived]
     assert numbers == sorted(numbers)
+
+
+async def test_hours_of_a_dead_broker_and_a_restart_lose_no_transition(tmp_path: Path) -> None:
+    sink = MemorySink(broken="EndpointUnreachable")
+    hours, jobs = 12, 40
+    wanted: list[str] = []
+
+    def told(box: Outbox, hour: int) -> None:
+        """What an operator tells in an hour: jobs that complete, amid a flood of progress."""
+        now = NOW + dt.timedelta(hours=hour)
+        publisher = Publisher(tmp_path, EventLog(tmp_path), clock=lambda: now)
+        publisher.attach(box)
+        box._on_durable = publisher.durable
+        for n in range(jobs):
+            seen = completed()
+            seen.uid = f"job-{hour}-{n}"
+            publisher.saw(seen)
+            wanted.append(f"{seen.uid}:4:migration.completed")
+            for flood in range(20):
+                box.put(event(hour * 100_000 + n * 100 + flood, droppable=True))
+
+    for hour in range(hours):
+        async with running(tmp_path / "box", sink, max_bytes=1 << 20) as outbox:
+            told(outbox, hour)
+            await until(lambda box=outbox: not box._incoming and not box._writing)
+    sink.broken = ""
+    async with running(tmp_path / "box", sink, max_bytes=1 << 20) as outbox:
+        assert await outbox.drain(30)
+        told(outbox, hours - 1)  # the next leader sees the same statuses, and tells none again
+        assert await outbox.drain(30)
+    arrived = [one.id for one in sink.taken if one.type == EventType.MIGRATION_COMPLETED]
+    assert arrived == wanted[: hours * jobs]
+    assert any(one.type == EventType.EVENTS_DROPPED for one in sink.taken)
 
 
 async def test_a_bug_in_the_sink_is_a_failure_like_others(tmp_path: Path) -> None:
