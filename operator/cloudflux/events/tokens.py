@@ -68,9 +68,10 @@ class EndpointToken(AbstractTokenProvider):  # type: ignore[misc]
             token, seconds = answer.get("access_token"), answer.get("expires_in")
             if not isinstance(token, str) or not token:
                 raise self._failed("answered without an access_token")
-            known = isinstance(seconds, int | float) and seconds > 0
-            self._token = token
-            self._until = asked_at + (USED_SHARE * float(seconds) if known else SHORT_SECONDS)
+            used = SHORT_SECONDS
+            if isinstance(seconds, int | float) and seconds > 0:
+                used = USED_SHARE * seconds
+            self._token, self._until = token, asked_at + used
         return self._token
 
     async def _ask(self) -> dict[str, Any]:
@@ -99,9 +100,8 @@ class EndpointToken(AbstractTokenProvider):  # type: ignore[misc]
             why = str(error) or type(error).__name__
             raise self._failed(f"does not answer: {why}", "EndpointUnreachable") from error
         if status != 200:
-            hint = (
-                "check the client id and its secret" if status in (400, 401, 403) else "try later"
-            )
+            ours = status in (400, 401, 403)
+            hint = "check the client id and its secret" if ours else "look at its own log"
             raise self._failed(f"answered with status {status}; {hint}")
         try:
             answer = json.loads(content)

@@ -79,8 +79,11 @@ async def test_an_endpoint_that_gives_none_is_named_without_its_answer(
 
 
 async def test_an_endpoint_that_is_away_is_said(tmp_path: Path) -> None:
-    async with endpoint(lambda _: None) as url:  # type: ignore[arg-type, return-value]
-        pass
+    async def give(request: web.Request) -> web.Response:
+        return web.Response()
+
+    async with endpoint(give) as url:
+        pass  # and now it is gone
     with pytest.raises(SinkError, match="does not answer") as failed:
         await EndpointToken(settings(tmp_path, url)).token()
     assert failed.value.reason == "EndpointUnreachable"
