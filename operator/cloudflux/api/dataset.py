@@ -20,6 +20,7 @@ from cloudflux.api.dataset_status import (
     Recommendation,
     Temperature,
     TierUsage,
+    TrendStatus,
 )
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Retention",
     "Temperature",
     "TierUsage",
+    "TrendStatus",
     "Writers",
 ]
 

@@ -112,6 +112,18 @@ class AccessStatus(StatusPart):
     )
 
 
+class TrendStatus(StatusPart):
+    """What is expected of the whole data set; low and high are the 10th and 90th percentile."""
+
+    days: int = Field(ge=1, description="So many coming days.")
+    reads: int = Field(ge=0, description="Reads expected in them.")
+    reads_low: int = Field(ge=0, description="Low end of the reads.")
+    reads_high: int = Field(ge=0, description="High end of the reads.")
+    bytes: int = Field(ge=0, description="Bytes expected to be read.")
+    bytes_low: int = Field(ge=0, description="Low end of the bytes.")
+    bytes_high: int = Field(ge=0, description="High end of the bytes.")
+
+
 class ForecastStatus(StatusPart):
     """Reads expected."""
 
@@ -122,6 +134,14 @@ class ForecastStatus(StatusPart):
     model: str = Field(
         max_length=253,
         description="The model that was used, or the fall-back that stood in for it.",
+    )
+    trend: list[TrendStatus] = Field(
+        default_factory=list,
+        max_length=8,
+        description=(
+            "Reads and bytes of the whole data set in the next 7, 30 and 90 days, from its days "
+            "and weeks so far. `cloudflux forecast` has every day."
+        ),
     )
 
 

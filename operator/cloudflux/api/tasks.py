@@ -188,6 +188,18 @@ class ModelTask(Task):
     why: str
 
 
+class TrendTask(Task):
+    """Reads and bytes of a whole data set expected in the next `days`."""
+
+    days: int
+    reads: int
+    reads_low: int
+    reads_high: int
+    size_bytes: int
+    size_bytes_low: int
+    size_bytes_high: int
+
+
 class OutcomeTask(Task):
     """What advice was worth by the reads that really came; amounts are decimal strings."""
 
@@ -220,6 +232,7 @@ class EvaluateResult(Task):
     forecast_low: int | None = None
     forecast_high: int | None = None
     forecast_model: str | None = None
+    trend: tuple[TrendTask, ...] = ()
     recommendations: tuple[RecommendationTask, ...] = ()
     why_not: str | None = None
     warnings: tuple[str, ...] = ()

@@ -14,7 +14,7 @@ from cloudflux.brain import cost, words
 from cloudflux.brain.choose import Scene, choose
 from cloudflux.brain.classify import classify, data_set_temperature
 from cloudflux.brain.demand import Demand, demand
-from cloudflux.brain.forecast import Forecast
+from cloudflux.brain.forecast import MIN_HISTORY_DAYS, Forecast
 from cloudflux.brain.inputs import DataSet
 from cloudflux.brain.options import price_options
 from cloudflux.brain.plan import HORIZON_DAYS
@@ -113,7 +113,7 @@ def decide(
         recommendations=found,
         why_not=why_not,
         forecast=forecast,
-        forecast_30d=_month_ahead(wanted, forecast),
+        forecast_30d=_month_ahead(data_set, wanted, forecast),
         warnings=(
             *table.warnings,
             *left_out,
@@ -171,8 +171,15 @@ def _proven_days(data_set: DataSet, wanted: Demand) -> float:
     return max(data_set.history.observed_days, float(np.median(wanted.observed_days)))
 
 
-def _month_ahead(wanted: Demand, forecast: Forecast | None) -> float | None:
-    """Take the first week from the forecast and the rest from the long-run rate."""
+def _month_ahead(data_set: DataSet, wanted: Demand, forecast: Forecast | None) -> float | None:
+    """Take the first week from the forecast and the rest from the long-run rate.
+
+    A rate is worth something once there are days to know it from. Until then every object that
+    nobody read counts for a possible read, which is right for one object and, added up over
+    thousands, foresees reads where none ever came: the month then repeats the week.
+    """
     if forecast is None:
         return None
+    if _proven_days(data_set, wanted) < MIN_HISTORY_DAYS:
+        return forecast.total * 30 / _FORECAST_DAYS
     return forecast.total + float(wanted.rate.sum()) * (30 - _FORECAST_DAYS)

@@ -15,6 +15,7 @@ _COMMANDS = {
     "train": "cloudflux.cli.train:train",
     "generate": "cloudflux.cli.generate:generate",
     "explain": "cloudflux.cli.explain:explain",
+    "forecast": "cloudflux.cli.forecast:forecast",
     "evaluate": "cloudflux.cli.evaluate:evaluate",
     "bill": "cloudflux.cli.bill:bill",
     "move": "cloudflux.cli.move:move",

@@ -12,6 +12,7 @@ from cloudflux.api.dataset import (
     Recommendation,
     Temperature,
     TierUsage,
+    TrendStatus,
 )
 from cloudflux.api.display import counted, display_bytes
 from cloudflux.api.results import OutcomeStatus
@@ -145,6 +146,15 @@ def _forecast(found: EvaluateResult) -> ForecastStatus | None:
         low=found.forecast_low if found.forecast_low is not None else found.forecast_7d,
         high=found.forecast_high if found.forecast_high is not None else found.forecast_7d,
         model=found.forecast_model or "fall-back",
+        trend=[
+            TrendStatus(
+                bytes=one.size_bytes,
+                bytes_low=one.size_bytes_low,
+                bytes_high=one.size_bytes_high,
+                **one.model_dump(include={"days", "reads", "reads_low", "reads_high"}),
+            )
+            for one in found.trend
+        ],
     )
 
 

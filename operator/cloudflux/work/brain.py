@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from cloudflux.api.tasks import (
     RecommendationTask,
     StudyRequest,
     TierCost,
+    TrendTask,
 )
 from cloudflux.brain.decide import Decision, decide
 from cloudflux.brain.forecast import Forecast, ForecastModel, fallback, forecast, train
@@ -23,11 +25,12 @@ from cloudflux.brain.inputs import DataSet, History, Objects
 from cloudflux.brain.model_store import load_model, save_model, write_atomically
 from cloudflux.brain.money import money_text
 from cloudflux.brain.recommend import Recommended
+from cloudflux.brain.trend import ahead
 from cloudflux.children.context import Context, Operation, Operations
 from cloudflux.errors import ModelError, PriceUnknown
 from cloudflux.work import study
 from cloudflux.work.advice import kept_up, load_book, save_book
-from cloudflux.work.history import history_of, objects_of
+from cloudflux.work.history import Totals, history_of, objects_of, totals_of
 from cloudflux.work.outcome import outcome_of
 from cloudflux.work.placing import PlacingFound, placing_of
 
@@ -49,7 +52,7 @@ def evaluate(request: EvaluateRequest, context: Context) -> EvaluateResult:
     history = history_of(store, request.data_set_uid, request.now, objects)
     context.check()
     directory = context.state_dir / "models" / request.data_set_uid
-    ahead = _forecast(directory, objects, history, request, context)
+    coming = _forecast(directory, objects, history, request, context)
     placing = placing_of(store, directory, objects, request)
     context.check()
     moved = request.last_move_at
@@ -65,7 +68,7 @@ def evaluate(request: EvaluateRequest, context: Context) -> EvaluateResult:
             last_move_days=None if moved is None else _days(request.now - moved),
         ),
         policy=request.policy,
-        forecast=ahead,
+        forecast=coming,
         overlay=request.price_overlay,
         predicted=placing.predicted,
     )
@@ -84,7 +87,10 @@ def evaluate(request: EvaluateRequest, context: Context) -> EvaluateResult:
         # a class that objects were in before: no reason to decide nothing
         unpriced = (f"what moves have saved is not known: {error}",)
     decision = replace(decision, warnings=(*decision.warnings, *unpriced))
-    return _result(decision, _write_lists(lists, decision, objects), placing, outcome)
+    lines = _write_lists(lists, decision, objects)
+    result = _result(decision, lines, placing, outcome)
+    totals = totals_of(store, request.data_set_uid, request.now, objects)
+    return result if totals is None else result.model_copy(update={"trend": _trend(totals)})
 
 
 def _days(span: dt.timedelta) -> float:
@@ -149,13 +155,30 @@ def _lines(each: Recommended, objects: Objects) -> Iterator[dict[str, Any]]:
         }
 
 
+def _trend(totals: Totals) -> tuple[TrendTask, ...]:
+    reads = ahead(totals.reads, totals.known).sums
+    size = ahead(totals.size_bytes, totals.known).sums
+    return tuple(
+        TrendTask(
+            days=one.days,
+            reads=round(one.expected),
+            reads_low=int(one.low),
+            reads_high=math.ceil(one.high),
+            size_bytes=round(other.expected),
+            size_bytes_low=int(other.low),
+            size_bytes_high=math.ceil(other.high),
+        )
+        for one, other in zip(reads, size, strict=True)
+    )
+
+
 def _result(
     decision: Decision,
     paths: dict[str, str],
     placing: PlacingFound,
     outcome: OutcomeTask | None,
 ) -> EvaluateResult:
-    ahead = decision.forecast
+    coming = decision.forecast
     return EvaluateResult(
         temperature=decision.temperature.value,
         confidence_percent=decision.confidence_percent,
@@ -173,11 +196,11 @@ def _result(
         savings_per_month=money_text(decision.savings_per_month),
         currency=decision.currency,
         price_date=decision.price_date,
-        forecast_7d=round(ahead.total) if ahead else None,
+        forecast_7d=round(coming.total) if coming else None,
         forecast_30d=None if decision.forecast_30d is None else round(decision.forecast_30d),
-        forecast_low=int(ahead.low) if ahead else None,
-        forecast_high=round(ahead.high) if ahead else None,
-        forecast_model=ahead.model if ahead else None,
+        forecast_low=int(coming.low) if coming else None,
+        forecast_high=round(coming.high) if coming else None,
+        forecast_model=coming.model if coming else None,
         recommendations=tuple(
             RecommendationTask(
                 id=each.id,

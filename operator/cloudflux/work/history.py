@@ -15,7 +15,7 @@ from cloudflux.brain.replay.trace import RawReads, Trace, build_trace
 
 TRACE_DAYS = 730
 _LEAST_COVERAGE = 0.95
-_ID_CHARACTERS = 96
+ID_CHARACTERS = 96
 """Of a longer key the end: what versions and neighbours have in common. Arrays of text take the
 longest name's space for each."""
 _SECONDS_PER_DAY = 86_400.0
@@ -94,7 +94,7 @@ def trace_of(
         return None
     until = (max(complete) - _EPOCH).days
     reads = store.daily_reads(data_set_uid, since, max(complete))
-    ids = np.array([key[-_ID_CHARACTERS:] for key in objects.keys], dtype=np.str_)
+    ids = np.array([key[-ID_CHARACTERS:] for key in objects.keys], dtype=np.str_)
     born = np.minimum(np.floor((today - _EPOCH).days - objects.age_days), until)
     chosen = _drawn(ids, limit, seed) if only is None else only
     order = chosen[np.argsort(ids[chosen], kind="stable")]
@@ -120,6 +120,49 @@ def trace_of(
         until=until,
     )
     return Recorded(trace, order.astype(np.intp))
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Reads and bytes of a whole data set by day, up to the last day known completely."""
+
+    until: dt.date
+    reads: npt.NDArray[np.float64]
+    size_bytes: npt.NDArray[np.float64]
+    known: npt.NDArray[np.bool_]
+
+
+def totals_of(
+    store: AccessStore, data_set_uid: str, now: dt.datetime, objects: Objects
+) -> Totals | None:
+    """Return the last year by day; None where no day is known completely.
+
+    A read whose bytes were not recorded (access times) is one of the whole object.
+    """
+    today = now.astimezone(dt.UTC).date()
+    since = today - dt.timedelta(days=HISTORY_DAYS)
+    complete = _complete_days(store, data_set_uid, since, today)
+    if not complete:
+        return None
+    first, until = min(complete), max(complete)
+    rows = store.daily_reads(data_set_uid, first, until)
+    place = _positions(rows, objects)
+    sizes = np.append(objects.size_bytes, 0.0)[place]
+    reads = rows["reads"].to_numpy().astype(np.float64)
+    recorded = rows["bytes"].to_numpy().astype(np.float64)
+    column = (rows["day"].to_numpy().astype("datetime64[D]") - np.datetime64(first, "D")).astype(
+        np.int64
+    )
+    days = (until - first).days + 1
+    known = np.zeros(days, dtype=np.bool_)
+    known[[(day - first).days for day in complete]] = True
+    read_bytes = np.where(recorded > 0, recorded, reads * sizes)
+    return Totals(
+        until=until,
+        reads=np.asarray(np.bincount(column, weights=reads, minlength=days), np.float64),
+        size_bytes=np.asarray(np.bincount(column, weights=read_bytes, minlength=days), np.float64),
+        known=known,
+    )
 
 
 def observed_days(store: AccessStore, data_set_uid: str, now: dt.datetime) -> int:

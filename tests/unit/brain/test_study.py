@@ -228,3 +228,20 @@ def test_reads_that_come_unforeseen_are_drift(state):
     assert result.model.used is False
     assert "drifted" in result.model.why
     assert "were foreseen" in result.study_due
+
+
+def test_files_that_nobody_read_in_their_one_day_are_not_expected_to_be_read(tmp_path):
+    """The month is no sum of what each of a thousand objects might do, told apart by nothing."""
+    objects, _ = weekly_and_dead(200, 30)
+    record(tmp_path, [replace(one, last_modified=NOW) for one in objects], {}, days=1)
+    found = evaluate(tmp_path)
+    assert (found.forecast_7d, found.forecast_30d) == (0, 0)
+
+
+def test_the_days_ahead_of_the_whole_data_set_are_told(state):
+    week, month, quarter = evaluate(state).trend
+    assert (week.days, month.days, quarter.days) == (7, 30, 90)
+    for one in (week, month, quarter):
+        assert 0 <= one.reads_low <= one.reads <= one.reads_high
+        assert one.reads == pytest.approx(30 * 0.3 * 2 * one.days, rel=0.3)
+        assert one.size_bytes == pytest.approx(one.reads * 40_000_030, rel=0.02)

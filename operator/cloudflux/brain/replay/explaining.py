@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cloudflux.api.tieringpolicy import Guardrails
 from cloudflux.brain import cost
 from cloudflux.brain.prices import DAYS_PER_MONTH, PriceTable
 from cloudflux.brain.replay.fees import Fees, build_fees
@@ -38,6 +39,20 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True)
+class Rail:
+    """One bound of a policy, and what it is held against."""
+
+    name: str
+    least: float
+    found: float
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether it keeps the move from being made."""
+        return self.found < self.least
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """What should be done with some objects that are in one class, and why."""
 
@@ -54,6 +69,23 @@ class Explanation:
     options: tuple[Option, ...]
     currency: str
     prices_as_of: str
+    observed_days: int
+    held_days: int
+    """Days that the objects have been where they are; without meaning in the base class."""
+
+    def guardrails(self, rails: Guardrails, base: str) -> tuple["Rail", ...]:
+        """Hold the move against a policy's bounds; nothing where the objects stay."""
+        if self.source == self.target:
+            return ()
+        saved = 100.0 * (1.0 - self.chosen.total / self.stay.total) if self.stay.total else 0.0
+        found = [
+            Rail("minSavingsPercent", rails.min_savings_percent, saved),
+            Rail("minConfidencePercent", rails.min_confidence_percent, 100.0 * self.confidence),
+            Rail("minObservedDays", rails.min_observed_days, self.observed_days),
+        ]
+        if self.source != base:
+            found.append(Rail("minResidenceDays", rails.min_residence_days, self.held_days))
+        return tuple(found)
 
     @property
     def stay(self) -> Option:
@@ -170,6 +202,8 @@ def explain(
                 ),
                 currency=fees.currency,
                 prices_as_of=fees.as_of,
+                observed_days=day - trace.train_from + 1,
+                held_days=held_days,
             )
         )
     return sorted(found, key=lambda each: -each.size_bytes)
@@ -245,12 +279,12 @@ def _option(
     return Option(name, one_off, float(rent[-1]), reads * CURVE_DAYS, tuple(curve.tolist()))
 
 
-def as_text(found: list[Explanation]) -> str:
-    """Write explanations for people."""
-    return "\n\n".join(_in_words(each) for each in found)
+def as_text(found: list[Explanation], rails: Guardrails, base: str) -> str:
+    """Write explanations for people, held against a policy's guardrails."""
+    return "\n\n".join(_in_words(each, each.guardrails(rails, base)) for each in found)
 
 
-def _in_words(each: Explanation) -> str:
+def _in_words(each: Explanation, rails: tuple[Rail, ...]) -> str:
     things = "1 object" if each.objects == 1 else f"{each.objects} objects"
     head = f"{things}, {each.size_bytes / 2**30:.4g} GiB in {each.source}"
     if each.source == each.target:
@@ -267,6 +301,9 @@ def _in_words(each: Explanation) -> str:
             f"  payback   {'not within 180 days' if payback is None else f'after {payback} days'}; "
             f"until then at most {each.peak:.4g} {each.currency} behind staying"
         )
+    for rail in rails:
+        kept = "holds the move back" if rail.holds_back else "allows it"
+        lines.append(f"  guardrail {rail.name} {rail.least:g}: {rail.found:.4g}, {kept}")
     lines += [
         "",
         f"  {'class':22} {'move':>10} {'rent':>10} {'reads':>10} {'180 days':>10} {'a month':>10}",
