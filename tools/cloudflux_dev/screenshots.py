@@ -233,7 +233,7 @@ async def reads(*_: Any) -> list[tuple[dt.date, int]]:
     return found
 
 
-def made() -> Console:
+def made(state: Path) -> Console:
     """A console over all of it."""
     unused: Any = None
     world = World(unused)
@@ -242,7 +242,6 @@ def made() -> Console:
             world.cache.put(kind, one)
     hub = Hub(epoch="example")
     story(hub)
-    state = Path(tempfile.mkdtemp(prefix="cloudflux-pictures-"))
     (state / past.DIRECTORY).mkdir()
     settings = Settings.model_validate({"state_dir": state})
     return Console(
@@ -254,14 +253,15 @@ def made() -> Console:
 async def take() -> None:
     """Serve, look and save; what tables would tell is invented, too."""
     with (
+        tempfile.TemporaryDirectory(prefix="cloudflux-pictures-") as state,
         mock.patch("cloudflux.console.past.read_days", days),
         mock.patch("cloudflux.console.browse.reads_by_day", reads),
     ):
-        await _take()
+        await _take(Path(state))
 
 
-async def _take() -> None:
-    runner = web.AppRunner(application(made()), access_log=None, shutdown_timeout=0.1)
+async def _take(state: Path) -> None:
+    runner = web.AppRunner(application(made(state)), access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
