@@ -27,7 +27,7 @@ from benchmarks.stream_clients import SENT, listen
 from cloudflux.api.event_examples import EXAMPLES
 from cloudflux.api.events import EventType
 from cloudflux.events.envelope import Event, headers
-from cloudflux.events.kafka import ensure_topics
+from cloudflux.events.kafka_client import ensure_topics
 from cloudflux.settings import KafkaSettings
 from cloudflux_dev.kafka_server import running_kafka
 from cloudflux_dev.s3servers import free_port

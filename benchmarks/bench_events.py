@@ -29,7 +29,8 @@ from benchmarks.figures import Figure, print_figures
 from cloudflux.collector import reader
 from cloudflux.collector.workloads import Kind, objects_of, operations
 from cloudflux.events.envelope import Event, headers
-from cloudflux.events.kafka import KafkaSink, ensure_topics
+from cloudflux.events.kafka import KafkaSink
+from cloudflux.events.kafka_client import ensure_topics
 from cloudflux.events.outbox import Outbox
 from cloudflux.settings import KafkaSettings
 from cloudflux_dev.kafka_server import running_kafka

@@ -17,7 +17,7 @@ from tests.integration.kafka_rig import need_kafka, read_all, until
 from cloudflux.access.places import Place, kafka_signal
 from cloudflux.access.store import open_access_store
 from cloudflux.collector.reader import Collector
-from cloudflux.events.kafka import ensure_topics
+from cloudflux.events.kafka_client import ensure_topics
 from cloudflux.settings import KafkaSettings
 from cloudflux_dev.kafka_server import KafkaServer, running_kafka
 

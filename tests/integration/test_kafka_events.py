@@ -18,7 +18,8 @@ from tests.unit.events.samples import event
 from tests.unit.events.test_tokens import endpoint
 
 from cloudflux.events.envelope import to_json
-from cloudflux.events.kafka import KafkaSink, ensure_topics
+from cloudflux.events.kafka import KafkaSink
+from cloudflux.events.kafka_client import ensure_topics
 from cloudflux.events.outbox import Outbox, SinkError
 from cloudflux.settings import KafkaProtocol, KafkaSettings, SaslMechanism
 from cloudflux_dev.kafka_server import PASSWORD, USER, KafkaServer, Security, running_kafka

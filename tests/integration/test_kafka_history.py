@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from cloudflux.access.history import History, Wanted, open_history
 from cloudflux.cli.main import app
 from cloudflux.collector.historian import Historian
-from cloudflux.events.kafka import ensure_topics
+from cloudflux.events.kafka_client import ensure_topics
 from cloudflux.settings import KafkaSettings
 from cloudflux_dev.kafka_server import KafkaServer, running_kafka
 

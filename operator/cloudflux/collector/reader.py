@@ -28,7 +28,7 @@ from cloudflux.collector.counting import Counted, Ledger, Pending, PositionMoved
 from cloudflux.collector.minio import parse_minio
 from cloudflux.collector.parse import Parsed, Rejected, parse
 from cloudflux.collector.topicid import topic_id
-from cloudflux.events.kafka import CONNECT_SECONDS, client_options, ensure_topics
+from cloudflux.events.kafka_client import CONNECT_SECONDS, client_options, ensure_topics
 from cloudflux.events.outbox import SinkError
 from cloudflux.settings import KafkaSettings
 

@@ -8,7 +8,7 @@ from aiokafka.errors import KafkaError
 
 from cloudflux.collector.simulate import message
 from cloudflux.collector.workloads import Operation
-from cloudflux.events.kafka import CONNECT_SECONDS, client_options, ensure_topics, translate
+from cloudflux.events.kafka_client import CONNECT_SECONDS, client_options, ensure_topics, translate
 from cloudflux.settings import KafkaSettings
 
 BATCH_BYTES = 128 * 1024

@@ -17,7 +17,7 @@ from cloudflux.console.hub import RING_EVENTS, Gap, Hub
 from cloudflux.console.sources import SourceState
 from cloudflux.errors import ConfigurationError
 from cloudflux.events.envelope import from_message
-from cloudflux.events.kafka import client_options, translate
+from cloudflux.events.kafka_client import client_options, translate
 from cloudflux.settings import KafkaSettings
 
 CONNECT_SECONDS = 15.0

@@ -10,8 +10,9 @@ from cloudflux.console.cluster import Cluster, Gone
 from cloudflux.console.hub import RING_EVENTS, Gap, Hub
 from cloudflux.console.sources import SourceState
 from cloudflux.errors import ConfigurationError
-from cloudflux.events.derive import source_of, transitions
+from cloudflux.events.derive import transitions
 from cloudflux.events.envelope import make_event, to_json
+from cloudflux.events.seen import source_of
 from cloudflux.handlers.cache import Cache
 from cloudflux.handlers.kube import OURS, KubeError, Object
 from cloudflux.handlers.resources import DATA_SET, JOB, DataSet, parse

@@ -15,8 +15,9 @@ from typing import Protocol
 
 import structlog
 
-from cloudflux.events.derive import Seen, Transition, source_of, transitions
+from cloudflux.events.derive import transitions
 from cloudflux.events.envelope import Event, make_event, to_json
+from cloudflux.events.seen import Seen, Transition, source_of
 from cloudflux.events.transitions import EventLog
 
 TOLD_FILE = "told"
