@@ -123,7 +123,7 @@ async def test_a_full_log_drops_progress_and_says_so_and_keeps_transitions(tmp_p
             outbox.put(event(n, droppable=n % 20 != 0))
             if n % 5 == 0:
                 await asyncio.sleep(0.001)
-        await until(lambda: not outbox._incoming and outbox.failures["CredentialsInvalid"] > 0)
+        await until(lambda: not outbox._incoming and outbox.failures["CredentialsInvalid"] > 0, 60)
         trouble = outbox.trouble()
         assert trouble is not None
         assert trouble[0] == "OutboxFilling"
