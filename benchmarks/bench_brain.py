@@ -1,8 +1,9 @@
 """The deciding, measured: `make bench-brain`, or one part by its name.
 
 Parts: `speed` (decisions and memory), `optimum` (the dynamic programme), `kinds` (money on a
-synthetic history of each kind), `trace` (money on the recorded trace; skipped, with the reason,
-where `CLOUDFLUX_TRACES` names no directory with it).
+synthetic history of each kind), `trace` (money on the recorded trace) and `forecast` (the classes
+of the next week on it); the last two are skipped, with the reason, where `CLOUDFLUX_TRACES` names
+no directory with it.
 """
 
 import os
@@ -18,6 +19,7 @@ from benchmarks.figures import Figure, print_figures
 from cloudflux.brain.prices import load_table
 from cloudflux.brain.replay.backtest import PREDICTIVE, replay_all
 from cloudflux.brain.replay.behaviours import BEHAVIOURS, generate
+from cloudflux.brain.replay.evaluation import as_text, evaluate
 from cloudflux.brain.replay.fees import build_fees
 from cloudflux.brain.replay.histories import Histories
 from cloudflux.brain.replay.learning import train
@@ -31,7 +33,7 @@ SEED = 20200401
 _AT_A_TIME = 100_000
 
 
-def synthetic(objects: int, days: int, decide_from: int) -> Trace:
+def made_up(objects: int, days: int) -> tuple[list[str], RawReads]:
     """Objects with rates from a gamma distribution: most are hardly ever read."""
     random = np.random.default_rng(SEED)
     rate = random.gamma(0.2, 0.05, objects)
@@ -39,11 +41,18 @@ def synthetic(objects: int, days: int, decide_from: int) -> Trace:
     row = np.repeat(np.arange(objects, dtype=np.int32), count)
     day = random.integers(0, days, len(row)).astype(np.float64)
     none = np.full(len(row), np.nan)
+    names = [f"data/{n:07d}" for n in range(objects)]
+    return names, RawReads(row, day, np.ones(len(row)), none, none, none)
+
+
+def cleaned(rows: tuple[list[str], RawReads], days: int, decide_from: int) -> Trace:
+    """Make a trace of rows, every object 0.1 GB and there from the first day on."""
+    names, raw = rows
     return build_trace(
-        [f"data/{n:07d}" for n in range(objects)],
-        np.full(objects, 1e8),
-        np.zeros(objects),
-        RawReads(row, day, np.ones(len(row)), none, none, none),
+        names,
+        np.full(len(names), 1e8),
+        np.zeros(len(names)),
+        raw,
         train_from=0,
         decide_from=decide_from,
         until=days - 1,
@@ -53,15 +62,16 @@ def synthetic(objects: int, days: int, decide_from: int) -> Trace:
 def speed() -> list[Figure]:
     """Decide once for every object, from rows of reads to reasons in words.
 
-    Making the rows up and cleaning them is timed, too; reading them from a store is not.
+    Cleaning the rows is timed, too; reading them from a store is not.
     """
     objects, days = 1_000_000, 365
     table = load_table("s3", "us-east-1")
-    model = train(synthetic(20_000, days, days - 1), days - 1, seed=0)
+    model = train(cleaned(made_up(20_000, days), days, days - 1), days - 1, seed=0)
     if model is None:
         raise RuntimeError("the synthetic history must be enough to learn from")
-    started = time.perf_counter()
-    trace = synthetic(objects, days, days - 1)
+    rows = made_up(objects, days)
+    started, worked = time.perf_counter(), time.process_time()
+    trace = cleaned(rows, days, days - 1)
     walk = Histories(trace)
     walk.advance(days - 1)
     expected = np.empty(objects, dtype=np.float32)
@@ -82,29 +92,33 @@ def speed() -> list[Figure]:
             last_read=np.where(walk.last_read > NEVER, walk.last_read, NEVER).astype(np.int32),
         )
     )
-    seconds = time.perf_counter() - started
+    seconds, worked = time.perf_counter() - started, time.process_time() - worked
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"{0 if moves is None else len(moves)} moves of {objects} objects, {len(trace.row)} rows")
     return [
         Figure("deciding 1M objects from 365 days", seconds, "s", aim=20.0),
+        Figure("processor time of deciding 1M objects", worked, "s"),
         Figure("memory of deciding 1M objects", memory, "GiB", aim=2.0),
     ]
 
 
 def optimum() -> list[Figure]:
     """The exact optimum of 50,000 objects over 730 days."""
-    trace = synthetic(50_000, 730, 0)
+    trace = cleaned(made_up(50_000, 730), 730, 0)
     fees = build_fees(load_table("s3", "us-east-1"), CLASSES, trace.size_bytes)
-    started = time.perf_counter()
+    started, worked = time.perf_counter(), time.process_time()
     offline_optimum(trace, fees)
-    seconds = time.perf_counter() - started
-    return [Figure("offline optimum of 50,000 objects x 730 days", seconds, "s", aim=120.0)]
+    seconds, worked = time.perf_counter() - started, time.process_time() - worked
+    return [
+        Figure("offline optimum of 50,000 objects x 730 days", seconds, "s", aim=120.0),
+        Figure("processor time of the offline optimum", worked, "s"),
+    ]
 
 
 def kinds() -> list[Figure]:
     """Money on synthetic histories of every kind: never much dearer than the automatic class."""
     table = load_table("s3", "us-east-1")
-    found = []
+    found, ratios = [], []
     for behaviour in BEHAVIOURS:
         history = generate(behaviour, objects=400, days=1000, seed=SEED)
         none = np.full(len(history.row), np.nan)
@@ -128,6 +142,7 @@ def kinds() -> list[Figure]:
         lines = {line.policy: line for line in result.lines}
         ours, automatic = lines[PREDICTIVE], lines["always INTELLIGENT_TIERING"]
         idle = lines["idle 30/90 with promotion"]
+        ratios.append([each.ratio_to_optimum for each in (ours, automatic, idle)])
         found += [
             Figure(
                 f"cost / cost in the automatic class, {behaviour}",
@@ -147,14 +162,25 @@ def kinds() -> list[Figure]:
                 "x",
             ),
         ]
-    return found
+    mean, of_automatic, of_idle = np.mean(ratios, axis=0).tolist()
+    name = "cost / optimum, mean over the kinds"
+    return [
+        *found,
+        Figure(name, mean, "x", 1.15, of_automatic),
+        Figure(
+            "gap of idle 30/90 closed",
+            100 * (of_idle - mean) / (of_idle - 1),
+            "%",
+            50.0,
+            floor=True,
+        ),
+    ]
 
 
 def trace() -> list[Figure]:
     """Money on the recorded trace, thinned: the predictive policy beside the automatic class."""
-    directory = Path(os.environ.get("CLOUDFLUX_TRACES", "/nowhere")) / "ksp-ckan"
-    if not (directory / "reads.parquet").exists():
-        print("trace: skipped, CLOUDFLUX_TRACES names no directory with ksp-ckan/reads.parquet")
+    directory = _recorded_in("trace")
+    if directory is None:
         return []
     found = []
     for kept, aim in ((0.01, 1.042), (0.002, 1.06)):
@@ -170,6 +196,29 @@ def trace() -> list[Figure]:
             Figure(f"p99 of cost / optimum, {kept}", ours.p99_ratio, "x", automatic.p99_ratio),
         ]
     return found
+
+
+def forecast() -> list[Figure]:
+    """The classes of the next week on the whole recorded trace, at four origins."""
+    directory = _recorded_in("forecast")
+    if directory is None:
+        return []
+    result = evaluate(recorded(directory, 1.0))
+    print(as_text(result))
+    forest = next(each for each in result.week if each.forecaster.startswith("random forest"))
+    return [
+        Figure("accuracy of next week's class, mean", forest.accuracy, "", 0.85, floor=True),
+        Figure("accuracy, worst origin", forest.worst_accuracy, "", 0.8, floor=True),
+        Figure("balanced accuracy", forest.balanced_accuracy, "", 0.79, floor=True),
+    ]
+
+
+def _recorded_in(part: str) -> Path | None:
+    directory = Path(os.environ.get("CLOUDFLUX_TRACES", "/nowhere")) / "ksp-ckan"
+    if (directory / "reads.parquet").exists():
+        return directory
+    print(f"{part}: skipped, CLOUDFLUX_TRACES names no directory with ksp-ckan/reads.parquet")
+    return None
 
 
 def recorded(directory: Path, kept: float) -> Trace:
@@ -207,7 +256,13 @@ def recorded(directory: Path, kept: float) -> Trace:
     )
 
 
-PARTS = {"speed": speed, "optimum": optimum, "kinds": kinds, "trace": trace}
+PARTS = {
+    "speed": speed,
+    "optimum": optimum,
+    "kinds": kinds,
+    "trace": trace,
+    "forecast": forecast,
+}
 
 
 def main(names: list[str]) -> int:

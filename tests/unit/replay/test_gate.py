@@ -4,8 +4,9 @@ import numpy as np
 from tests.unit.replay.histories_for_tests import CLASSES, TABLE, trace_of
 
 from cloudflux.brain.replay.fees import build_fees
-from cloudflux.brain.replay.gate import Gate
+from cloudflux.brain.replay.gate import Gate, Verdict
 from cloudflux.brain.replay.ledger import Replayer
+from cloudflux.brain.replay.predictive import Predictive
 from cloudflux.brain.replay.rule import Scores, ThresholdRule, Thresholds
 
 NOW, DAYS = 500, 400
@@ -84,3 +85,13 @@ def test_the_first_day_follows_a_rule_that_has_proved_itself():
     rows = [(number, day, 1) for number in np.flatnonzero(~dead) for day in range(0, NOW, 5)]
     found = gate(rows, np.where(dead, 0.0, 12.0), born=np.where(dead, -400, 0))
     assert found.starting(CANDIDATES, CANDIDATES[0]).chosen is not None
+
+
+def test_what_the_first_day_does_is_said():
+    trace = trace_of([(0, 10, 1)], sizes=[1e8])
+    policy = Predictive(trace, build_fees(TABLE, CLASSES, trace.size_bytes))
+    assert policy.in_words() == ()
+    policy.start = Verdict(Thresholds(3, 0.5, 1.5), 400, 0.01)
+    assert policy.in_words() == (
+        "1970-04-11, the first day: GLACIER_IR below 0.5 x the break-even, else home",
+    )

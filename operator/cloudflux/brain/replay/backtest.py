@@ -100,6 +100,4 @@ def strategy_policy(
 
 
 def _notes(policy: Decide) -> tuple[str, ...]:
-    if not isinstance(policy, Predictive):
-        return ()
-    return tuple(epoch.in_words(policy.class_names) for epoch in policy.epochs)
+    return policy.in_words() if isinstance(policy, Predictive) else ()

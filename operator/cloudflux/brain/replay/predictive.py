@@ -96,6 +96,18 @@ class Predictive:
         """The model in use now; None where there is too little to learn from."""
         return self._forecaster
 
+    def in_words(self) -> tuple[str, ...]:
+        """Say what was decided on the first day and at each retraining, and why."""
+        first = self.start.chosen
+        said = [epoch.in_words(self.class_names) for epoch in self.epochs]
+        if first is not None:
+            day = np.datetime64(self._trace.decide_from, "D")
+            cold = self.class_names[first.cold]
+            said.insert(
+                0, f"{day}, the first day: {cold} below {first.enter:g} x the break-even, else home"
+            )
+        return tuple(said)
+
     def _candidates(self) -> list[Thresholds]:
         coldest = cheaper_classes(self._fees)[-1:]
         return [
