@@ -166,19 +166,35 @@ def explain_text(data_set: Json) -> str:
     ]
     if access:
         lines.append(
-            f"  reads     {access.get('reads7d', 0)} in 7 days, {access.get('reads30d', 0)} in 30, "
+            f"  reads     {access.get('reads7D', 0)} in 7 days, {access.get('reads30D', 0)} in 30, "
             f"of {counted(access.get('observedDays', 0), 'observed day')}"
         )
     if forecast:
         lines.append(
-            f"  forecast  {forecast['reads7d']} reads in 7 days ({forecast['low']} to "
+            f"  forecast  {forecast['reads7D']} reads in 7 days ({forecast['low']} to "
             f"{forecast['high']}), by {forecast['model']}"
         )
+    lines += [
+        f"  ahead     {one['reads']} reads in {one['days']} days ({one['readsLow']} to "
+        f"{one['readsHigh']}), {display_bytes(one['bytes'])}"
+        for one in forecast.get("trend") or ()
+    ]
+    model = _condition(data_set, "ModelUsable")
+    if model:
+        lines.append(f"  model     {model.get('reason')}: {model.get('message')}")
     lines += [
         f"  holds     {counted(tier['objects'], 'object')}, {display_bytes(tier['bytes'])} in "
         f"{tier['storageClass']}: {tier['monthlyCost']} a month"
         for tier in status.get("tiers") or ()
     ]
+    replay, outcome = status.get("replay") or {}, status.get("outcome") or {}
+    if replay:
+        lines.append(f"  replay    {replay.get('summary')}")
+    if outcome.get("objects"):
+        lines.append(
+            f"  realised  {outcome['realised']} of {outcome['promised']} promised, "
+            f"{outcome['since']} to {outcome['until']}; {outcome['missed']} missed"
+        )
     advice = status.get("recommendations") or []
     for one in advice:
         lines += [

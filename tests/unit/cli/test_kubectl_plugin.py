@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from cloudflux.api.dataset import AccessStatus, DataSetStatus, ForecastStatus, TrendStatus
 from cloudflux.cli import kubectl_say
 from cloudflux.cli.kubectl import app
 from cloudflux.cli.kubectl_report import redacted, redacted_text
@@ -20,7 +21,7 @@ DATA_SET: dict[str, Any] = {
     "status": {
         "temperature": "Cold", "confidencePercent": 90, "monthlyCost": "12.00",
         "savingsPerMonth": "9.50", "inventory": {"objects": 1200, "bytes": 2**30},
-        "access": {"reads7d": 0, "reads30d": 3, "observedDays": 60},
+        "access": {"reads7D": 0, "reads30D": 3, "observedDays": 60},
         "tiers": [
             {"objects": 1200, "bytes": 2**30, "storageClass": "STANDARD", "monthlyCost": "12.00"}
         ],
@@ -107,6 +108,23 @@ def test_a_plan_says_what_it_costs_and_how_to_approve_it(kubectl: Path) -> None:
     for words in ("1000 objects", "GLACIER_IR", "0.20 USD once", "9.50 USD a month", "Slow."):
         assert words in said
     assert "kubectl cloudflux approve cool --hash abc" in said
+
+
+def test_explain_reads_a_status_as_the_operator_writes_it() -> None:
+    """Names of fields are those that the API has, not those that Python has."""
+    status = DataSetStatus(
+        access=AccessStatus(reads7d=4, reads30d=9, observed_days=60, coverage_percent=100),
+        forecast=ForecastStatus(
+            reads7d=5, reads30d=11, low=2, high=8, model="m",
+            trend=[TrendStatus(days=7, reads=5, reads_low=2, reads_high=8, bytes=1024,
+                               bytes_low=0, bytes_high=4096)],
+        ),
+    )  # fmt: skip
+    written = {**DATA_SET, "status": status.model_dump(mode="json", by_alias=True)}
+    said = kubectl_say.explain_text(written)
+    assert "reads     4 in 7 days, 9 in 30, of 60 observed days" in said
+    assert "forecast  5 reads in 7 days (2 to 8), by m" in said
+    assert "ahead     5 reads in 7 days (2 to 8), 1.00 KiB" in said
 
 
 def test_explain_tells_signal_cost_and_advice(kubectl: Path) -> None:
