@@ -3,7 +3,7 @@
 import json
 import secrets
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any, BinaryIO
 from urllib.parse import urlencode
 
@@ -120,14 +120,15 @@ class Upload:
 
             return make
 
-        bodies = (made(start) for start in range(0, size_bytes, CHUNK_BYTES))
-        for start, length, crc, data in made_ahead(bodies, AHEAD, "gcs-piece"):
-            crcs.append((crc, length))
-            if start + length <= there:
-                continue
-            last = start + length == size_bytes
-            whole = crc_hex(CRC, combine_crcs(CRC, crcs)) if last else None
-            stored = self._chunk(session, data, start, size_bytes, whole, begun=there > start)
+        makers = (made(start) for start in range(0, size_bytes, CHUNK_BYTES))
+        with closing(made_ahead(makers, AHEAD, "gcs-piece")) as bodies:
+            for start, length, crc, data in bodies:
+                crcs.append((crc, length))
+                if start + length <= there:
+                    continue
+                last = start + length == size_bytes
+                whole = crc_hex(CRC, combine_crcs(CRC, crcs)) if last else None
+                stored = self._chunk(session, data, start, size_bytes, whole, begun=there > start)
         if stored is None:
             raise Unavailable("GCS: the upload is whole but was not accepted", key=self._key)
         return stored, {CRC: crc_hex(CRC, combine_crcs(CRC, crcs))}

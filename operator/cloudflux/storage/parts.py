@@ -3,7 +3,7 @@
 import math
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO, TypeVar
 
@@ -122,8 +122,10 @@ def send_numbered(
     return [parts[number] for number in sorted(parts)]
 
 
-def made_ahead(bodies: Iterator[Callable[[], Result]], ahead: int, name: str) -> Iterator[Result]:
-    """Make bodies in order, `ahead` of them on their way while one is used."""
+def made_ahead(
+    bodies: Iterator[Callable[[], Result]], ahead: int, name: str
+) -> Generator[Result, None, None]:
+    """Make bodies in order, `ahead` of them on their way while one is used; close it."""
     with ThreadPoolExecutor(ahead, thread_name_prefix=name) as pool:
         running: deque[Future[Result]] = deque()
         try:
