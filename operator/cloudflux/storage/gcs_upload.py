@@ -19,6 +19,8 @@ CHUNK_BYTES = 8 * MIB
 AHEAD = 2
 """Pieces on their way from the source while one is sent."""
 CRC = "crc32c"
+ASKING_SECONDS = (5, 15)
+"""For the question how far an upload is, which moves no bytes: to connect, and to be answered."""
 OPERATION = "objects.insert"
 
 
@@ -218,7 +220,7 @@ class Upload:
     def _position(self, session: str, size_bytes: int) -> tuple[int, dict[str, Any] | None]:
         """How many bytes the server has, and the object when it has them all."""
         answer = self._connection.session.put(
-            session, headers={"Content-Range": f"bytes */{size_bytes}"}, timeout=TIMEOUTS_SECONDS
+            session, headers={"Content-Range": f"bytes */{size_bytes}"}, timeout=ASKING_SECONDS
         )
         if answer.status_code == 308:
             span = answer.headers.get("Range", "")
