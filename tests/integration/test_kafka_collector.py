@@ -20,6 +20,7 @@ from cloudflux.collector.reader import Collector
 from cloudflux.events.kafka_client import ensure_topics
 from cloudflux.settings import KafkaSettings
 from cloudflux_dev.kafka_server import KafkaServer, running_kafka
+from cloudflux_dev.s3servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -138,6 +139,37 @@ async def test_a_collector_waits_for_a_broker_that_is_away(kafka, tmp_path):
     stop.set()
     await task
     assert total_reads(tmp_path) == 10
+
+
+async def test_a_message_of_ten_mebibytes_holds_nobody_up(kafka, tmp_path):
+    settings = config(kafka, "huge")
+    await ensure_topics(settings, {"huge": {"max.message.bytes": str(16 << 20)}})
+    producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap, max_request_size=16 << 20)
+    await producer.start()
+    for value in (operation(1), b"x" * (10 << 20), operation(2)):
+        await producer.send_and_wait("huge", value=value, key=b"k")
+    await producer.stop()
+    counting = Collector(settings, tmp_path, commit_seconds=0.2)
+    stop = asyncio.Event()
+    task = asyncio.create_task(counting.run(stop))
+    await until(lambda: counting.totals.reads == 2)
+    stop.set()
+    await task
+    assert counting.totals.rejected == {"TooLarge": 1}
+    [letter] = await read_all(kafka.bootstrap, "huge.dead", enough=lambda m: len(m) == 1)
+    assert json.loads(letter.value)["sizeBytes"] == 10 << 20
+    assert len(letter.value) < 2000
+
+
+async def test_a_wrong_address_is_counted_and_said_once(tmp_path, capsys):
+    settings = KafkaSettings(brokers=f"127.0.0.1:{free_port()}")
+    counting = Collector(settings, tmp_path)
+    stop = asyncio.Event()
+    task = asyncio.create_task(counting.run(stop))
+    await until(lambda: counting.totals.failures["EndpointUnreachable"] >= 2, 60)
+    stop.set()
+    await task
+    assert capsys.readouterr().out.count("no answer from the brokers at 127.0.0.1") == 1
 
 
 async def test_a_topic_made_anew_is_counted_from_its_beginning(kafka, tmp_path):

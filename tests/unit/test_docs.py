@@ -78,3 +78,10 @@ def test_make_targets_named_in_pages_exist() -> None:
 def test_lock_files_name_no_host() -> None:
     for path in ROOT.glob("requirements*.lock"):
         assert "://" not in path.read_text()
+
+
+def test_tests_that_docs_name_exist():
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    for page in (ROOT / "docs").rglob("*.md"):
+        for name in re.findall(r"`(test_\w+)`", page.read_text()):
+            assert f"def {name}(" in tests, f"{page.relative_to(ROOT)}: {name}"

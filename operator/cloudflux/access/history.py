@@ -129,11 +129,15 @@ class History:
             file_lock(self.path / "lock"),
         ):
             table = self.table()
+            # a clock that has jumped ahead must not make everything look old
+            days = table.to_pyarrow_dataset().to_table(columns=["day"])["day"]
+            newest = pc.max(days).as_py() or now.date()
+            today = min(now.date(), newest + dt.timedelta(CARRIED_DAYS))
             ages = {PROGRESS: PROGRESS_DAYS, EVENT: event_days}
             ages |= dict.fromkeys((COST, POSSIBLE, REALISED), history_days)
             table.delete(
                 " OR ".join(
-                    f"(kind = '{kind}' AND day < DATE '{now.date() - dt.timedelta(days)}')"
+                    f"(kind = '{kind}' AND day < DATE '{today - dt.timedelta(days)}')"
                     for kind, days in ages.items()
                 )
             )

@@ -400,6 +400,9 @@ _COLLECTOR = {
     "access_events_rejected_total": _collected(
         MetricKind.COUNTER, "Messages that can't be counted.", "messages", "reason"
     ),
+    "access_events_failures_total": _collected(
+        MetricKind.COUNTER, "Sessions with the brokers that failed.", "sessions", "reason"
+    ),
     "access_events_lag": _collected(
         MetricKind.GAUGE, "Messages not yet counted.", "messages", "topic", "partition"
     ),
@@ -425,6 +428,9 @@ _FLEET = {
     ),
     "fleet_events_rejected_total": _fleet(
         MetricKind.COUNTER, "Messages of the events topic that can't be kept.", "messages", "reason"
+    ),
+    "fleet_events_failures_total": _fleet(
+        MetricKind.COUNTER, "Sessions with the brokers that failed.", "sessions", "reason"
     ),
     "fleet_events_lag": _fleet(
         MetricKind.GAUGE, "Events not yet kept.", "events", "topic", "partition"

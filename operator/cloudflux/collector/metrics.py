@@ -15,6 +15,7 @@ from cloudflux.collector.fleet import OTHER, RESULTS, TYPES, Fleet, Measured, Ow
 from cloudflux.collector.parse import REASONS
 from cloudflux.collector.reader import Totals
 from cloudflux.events.families import Labels, family
+from cloudflux.events.outbox import FAILURE_REASONS
 
 TIERS = (*(tier.value for tier in Tier), "none")
 
@@ -33,6 +34,7 @@ class TotalsCollector(MetricsCollector):
         yield family(
             "access_events_rejected_total", {(word,): totals.rejected[word] for word in REASONS}
         )
+        yield family("access_events_failures_total", _failures(totals))
         lag = {
             (topic, str(partition)): waiting
             for (topic, partition), waiting in list(totals.lag.items())
@@ -66,6 +68,7 @@ class FleetCollector(MetricsCollector):
             "fleet_events_rejected_total",
             {(word,): totals.rejected[word] for word in EVENT_REASONS},
         )
+        yield family("fleet_events_failures_total", _failures(totals))
         waiting = {(t, str(p)): count for (t, p), count in list(totals.lag.items())}
         yield family("fleet_events_lag", waiting)
         newest = {(one,): fleet.newest[one] for one in clusters if one in fleet.newest}
@@ -111,6 +114,10 @@ class FleetCollector(MetricsCollector):
         cluster = self._fleet.cluster(who[0])
         named = who in shown and cluster != OTHER
         return (cluster, *who[1:]) if named else (cluster, "", OTHER)
+
+
+def _failures(totals: Totals) -> dict[Labels, float]:
+    return {(word,): totals.failures[word] for word in FAILURE_REASONS}
 
 
 def _bytes(one: Measured) -> int:

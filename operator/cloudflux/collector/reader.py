@@ -28,7 +28,12 @@ from cloudflux.collector.counting import Counted, Ledger, Pending, PositionMoved
 from cloudflux.collector.minio import parse_minio
 from cloudflux.collector.parse import Parsed, Rejected, parse
 from cloudflux.collector.topicid import topic_id
-from cloudflux.events.kafka_client import CONNECT_SECONDS, client_options, ensure_topics
+from cloudflux.events.kafka_client import (
+    CONNECT_SECONDS,
+    client_options,
+    ensure_topics,
+    translate,
+)
 from cloudflux.events.outbox import SinkError
 from cloudflux.settings import KafkaSettings
 
@@ -65,6 +70,8 @@ class Totals:
     """Messages that the topic had deleted before they were read."""
     commits: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
+    """Sessions with the brokers that failed, by reason."""
     lag: dict[tuple[str, int], int] = field(default_factory=dict)
     """Messages not yet counted, by topic and partition."""
 
@@ -131,7 +138,13 @@ class Follower:
             try:
                 await self._session(stop)
                 said = ""
-            except (SinkError, KafkaError, OSError, TimeoutError) as error:
+            except (SinkError, KafkaError, OSError, TimeoutError) as problem:
+                error = (
+                    problem
+                    if isinstance(problem, SinkError)
+                    else translate(problem, self._settings)
+                )
+                self.totals.failures[error.reason] += 1
                 if str(error) != said:
                     self._log.warning("a topic can't be read; tried again", error=str(error))
                 said = str(error)

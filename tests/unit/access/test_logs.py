@@ -89,6 +89,14 @@ def test_the_same_log_under_another_name_changes_no_count(access, logs):
     assert reads(access) == {("a", DAY): 3}
 
 
+def test_logs_that_come_out_of_order_are_all_counted(access, logs):
+    for hour in (15, 12, 14, 11, 13):  # the newest is read first, older ones come later
+        lines = [line(f"{hour}-{n}", time=f"18/May/2026:{n:02}:00:00 +0000") for n in (9, 3, 6)]
+        deliver(logs, f"2026-05-18-{hour}-00-00-AA", *lines)
+        ingest(access, logs)
+    assert reads(access) == {("a", DAY): 15}
+
+
 class Killed(BaseException):
     pass
 

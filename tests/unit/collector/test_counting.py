@@ -51,6 +51,16 @@ def test_reads_add_up_and_positions_go_forward(store):
     assert ledger(store).positions([P0, P1]) == {P0: 3, P1: 1}
 
 
+@pytest.mark.parametrize("jump", [dt.timedelta(days=-30), dt.timedelta(days=30)])
+def test_a_clock_that_jumps_loses_nothing_and_counts_nothing_twice(store, jump):
+    one = ledger(store)
+    one.commit({P0: batch(0, op(1), op(2))}, NOW)
+    one.commit({P0: batch(2, op(2), op(3))}, NOW + jump)
+    one.commit({P0: batch(4, op(3), op(4))}, NOW)
+    assert reads(store) == {"k": 4}
+    assert ledger(store).positions([P0]) == {P0: 6}
+
+
 def test_a_repeated_id_counts_once_in_a_batch_and_across_batches_and_restarts(store):
     one = ledger(store)
     assert one.commit({P0: batch(0, op(1), op(1))}, NOW).duplicates == 1

@@ -223,6 +223,16 @@ def test_history_is_kept_as_long_as_said(rig, history):
     assert history.costs(ALL, (NOW - 399 * DAY).date(), (NOW - 399 * DAY).date()) == []
 
 
+def test_a_clock_that_jumps_ahead_deletes_no_history(rig, history):
+    rig.tell(cost("1", at=NOW - DAY), cost("2"))
+    (history.path / "maintained").unlink()
+    history.maintain_if_due(NOW + 4000 * DAY, 400, 90)
+    assert len(history.events(ALL, NOW - 9 * DAY, NOW + DAY)) == 2
+    (history.path / "maintained").unlink()
+    history.maintain_if_due(NOW - 4000 * DAY, 400, 90)
+    assert len(history.costs(ALL, NOW.date(), NOW.date())) == 1
+
+
 def bad(**changes: Any) -> Any:
     good = cost("1")
     names = {name: value for name, value in good.headers if name not in changes}
