@@ -9,16 +9,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
+import numpy as np
+
 from cloudflux.access.store import open_access_store
 from cloudflux.api.tasks import ReplayTask, StudyRequest, StudyResult
 from cloudflux.api.tieringpolicy import Strategy, TieringPolicySpec
 from cloudflux.brain.money import money_text
 from cloudflux.brain.policy import candidates, default_policy, with_policy_roots
 from cloudflux.brain.prices import PriceTable, load_table, provider_of
+from cloudflux.brain.replay.fees import build_fees
 from cloudflux.brain.replay.learning import HORIZON_DAYS, CappedReads
 from cloudflux.brain.replay.study import MIN_HISTORY_DAYS, Replayed, Study, study
 from cloudflux.brain.replay.trace import Trace
 from cloudflux.children.context import Context
+from cloudflux.errors import PriceUnknown
 from cloudflux.work.history import objects_of, trace_of
 from cloudflux.work.study_store import Kept, save_study
 
@@ -54,7 +58,8 @@ def market(
     """Return what a replay may use; None where there is nothing to weigh.
 
     That is so for directories, whose reads cost the same everywhere. Classes that have to be
-    restored before they are read are left to CostOptimal. Raises PriceUnknown.
+    restored before they are read are left to CostOptimal, and so are those of which a price is
+    unknown: a policy that names one hears of it when it decides. Raises PriceUnknown.
     """
     provider = provider_of(uri, endpoint)
     policy = policy or default_policy(provider)
@@ -62,8 +67,21 @@ def market(
         return None
     table = with_policy_roots(load_table(provider, region, overlay), policy)
     named = [each.name for each in candidates(table, policy) if not each.archived]
-    classes = tuple(dict.fromkeys((table.base_class, *named)))
+    base = table.base_class
+    if not _is_priced(table, [base]):
+        return None
+    others = dict.fromkeys(name for name in named if name != base)
+    classes = (base, *(name for name in others if _is_priced(table, [base, name])))
     return Market(table, classes) if len(classes) > 1 else None
+
+
+def _is_priced(table: PriceTable, classes: list[str]) -> bool:
+    """Tell whether every figure that a replay needs is known."""
+    try:
+        build_fees(table, classes, np.ones(1))
+    except PriceUnknown:
+        return False
+    return True
 
 
 def serve(request: StudyRequest, context: Context) -> StudyResult:

@@ -1,5 +1,6 @@
 """Learning from a recorded history, and deciding by what was learnt."""
 
+import contextlib
 import datetime as dt
 import json
 import shutil
@@ -14,11 +15,15 @@ from tests.unit.brain.recorded import UID, Context, count_rows, record, weekly_a
 from cloudflux.access.store import open_access_store
 from cloudflux.api.tasks import EvaluateRequest, StudyRequest
 from cloudflux.api.tieringpolicy import Strategy, TieringPolicySpec, TierTarget
+from cloudflux.brain.prices import regions
+from cloudflux.brain.replay.fees import build_fees
 from cloudflux.brain.replay.histories import Histories
 from cloudflux.brain.replay.learning import train
 from cloudflux.brain.replay.study import Placing, Replayed, Study
+from cloudflux.errors import PriceUnknown
 from cloudflux.work.brain import OPERATIONS
 from cloudflux.work.history import objects_of, trace_of
+from cloudflux.work.study import market
 from cloudflux.work.study_store import Kept, save_study
 
 DAYS = 300
@@ -245,3 +250,25 @@ def test_the_days_ahead_of_the_whole_data_set_are_told(state):
         assert 0 <= one.reads_low <= one.reads <= one.reads_high
         assert one.reads == pytest.approx(30 * 0.3 * 2 * one.days, rel=0.3)
         assert one.size_bytes == pytest.approx(one.reads * 40_000_030, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("uri", "endpoint", "provider"),
+    [
+        ("s3://b", None, "s3"),
+        ("s3://b", "https://a.r2.cloudflarestorage.com", "r2"),
+        ("az://a/b", None, "azure"),
+        ("gs://b", None, "gcs"),
+    ],
+)
+def test_whatever_a_region_does_not_list_is_left_out_of_what_is_replayed(uri, endpoint, provider):
+    """Without a policy nobody asked for a class: one without a price must not fail the study."""
+    found = {}
+    for region in regions(provider):
+        with contextlib.suppress(PriceUnknown):  # of the base class: no decision either
+            found[region] = market(uri, endpoint, region, None, None)
+    for place in filter(None, found.values()):
+        build_fees(place.table, place.classes, np.array([1e6, 1e9]))
+    if provider == "s3":
+        assert "INTELLIGENT_TIERING" in found["us-east-1"].classes
+        assert "INTELLIGENT_TIERING" not in found["eu-central-1"].classes
