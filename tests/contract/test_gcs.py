@@ -145,6 +145,20 @@ def test_a_broken_chunk_goes_on_where_the_server_is(
     assert len(world.waits) == 1
 
 
+def test_an_upload_that_the_server_forgot_is_no_object_that_is_gone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = world.store._remote.session.put
+
+    def forgets(*arguments: Any, **keywords: Any) -> Any:
+        world.stub.sessions.clear()
+        return send(*arguments, **keywords)
+
+    monkeypatch.setattr(world.store._remote.session, "put", forgets)
+    with pytest.raises(Unavailable, match="forgot the upload; it begins anew"):
+        world.put("k", os.urandom(BIG))
+
+
 def test_a_stream_that_is_not_as_announced_never_becomes_an_object(world: World) -> None:
     for size in (BIG - 1, BIG + 1):
         with pytest.raises(IntegrityError):

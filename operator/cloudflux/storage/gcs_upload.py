@@ -12,6 +12,7 @@ from cloudflux.storage.digests import Digests, combine_crcs, crc_hex, crc_of, he
 from cloudflux.storage.gcs_client import TIMEOUTS_SECONDS, Connection
 from cloudflux.storage.gcs_errors import Requests
 from cloudflux.storage.interface import Pieces
+from cloudflux.storage.keys import printable
 from cloudflux.storage.parts import MIB, made_ahead, read_exactly, read_whole, require_announced
 
 SINGLE_REQUEST_BYTES = 16 * MIB
@@ -214,7 +215,16 @@ class Upload:
                 return None
             return self._resource(answer)
 
-        stored: dict[str, Any] | None = self._send(request)
+        try:
+            stored: dict[str, Any] | None = self._send(request)
+        except ObjectNotFound as gone:  # the session, not an object that somebody removed
+            raise Unavailable(
+                f"GCS {OPERATION} {printable(self._key)}: the server forgot the upload; it begins "
+                "anew; look at the server's health if it goes on",
+                backend="gcs",
+                operation=OPERATION,
+                key=self._key,
+            ) from gone
         return stored
 
     def _position(self, session: str, size_bytes: int) -> tuple[int, dict[str, Any] | None]:
