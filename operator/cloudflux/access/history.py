@@ -282,7 +282,8 @@ def _of(wanted: Wanted) -> pc.Expression:
     if wanted.cluster is not None:
         where &= pc.field("cluster") == wanted.cluster
     if wanted.namespaces is not None:
-        where &= pc.field("namespace").isin(list(wanted.namespaces))
+        # typed: of an empty list Arrow knows no type to compare
+        where &= pc.field("namespace").isin(pa.array(wanted.namespaces, pa.string()))
     if wanted.data_set is not None:
         where &= pc.field("data_set") == wanted.data_set
     return where

@@ -142,6 +142,7 @@ def test_costs_over_time_are_each_day_s_last_and_last_two_days(rig, history):
                     (14, "other", 7)]  # fmt: skip
     assert (found[0].tier, found[0].storage_class, found[0].bytes) == ("Hot", "STANDARD", 30)
     assert history.costs(Wanted(namespaces=["team-b"]), NOW.date(), NOW.date()) == []
+    assert history.costs(Wanted(namespaces=[]), NOW.date(), NOW.date()) == []
 
 
 def test_savings_are_possible_and_realised_from_the_day_of_completion(rig, history):
