@@ -62,7 +62,10 @@ class Cluster:
             "operator": {
                 "allowedEndpoints": [self.store.endpoint, self.azure.endpoint],
                 "leaseSeconds": 10,
+                "fileRoots": {"team-a": ["/data"]},
             },
+            "extraVolumes": [{"name": "disk", "persistentVolumeClaim": {"claimName": "disk"}}],
+            "extraVolumeMounts": [{"name": "disk", "mountPath": "/data"}],
             "extraEnv": [{"name": "CLOUDFLUX_KAFKA__BROKERS", "value": self.kafka.bootstrap}],
             "credentials": {"namespaces": ["team-a", "team-b"]},
             "workers": {"enabled": True, "namespaces": ["team-a"]},
@@ -191,14 +194,32 @@ def prepare(cluster: Cluster, directory: Path) -> None:
     """Namespaces, keys for the store in one of them, and a volume for the operator's state."""
     # as it is now: an edit while the tests run must not change the CRDs under the operator
     shutil.copytree(CHART, directory / "chart")
-    state = directory / "state"
-    state.mkdir()
-    os.chown(state, 65532, 65532)
+    for name in ("state", "disk"):
+        (directory / name).mkdir()
+        os.chown(directory / name, 65532, 65532)
     names = (NAMESPACE, "team-a", "team-b")
     cluster.apply(*(
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in names
     ))  # fmt: skip
     size = {"storage": "1Gi"}
+    # the disk has a volume in each namespace, as one that several nodes can mount has
+    for name, namespace in (("state", NAMESPACE), ("disk", NAMESPACE), ("disk", "team-a")):
+        volume = f"{namespace}-{name}"
+        common = {"accessModes": ["ReadWriteMany"], "storageClassName": ""}
+        cluster.apply(
+            {
+                "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": volume},
+                "spec": {
+                    **common, "capacity": size, "hostPath": {"path": str(directory / name)},
+                    "claimRef": {"name": name, "namespace": namespace},
+                },
+            },
+            {
+                "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+                "metadata": {"name": name, "namespace": namespace},
+                "spec": {**common, "volumeName": volume, "resources": {"requests": size}},
+            },
+        )  # fmt: skip
     labels = {"cloudflux.io/credentials": "true"}
     cluster.apply(
         {
@@ -206,21 +227,6 @@ def prepare(cluster: Cluster, directory: Path) -> None:
             "metadata": {"name": "azure", "namespace": "team-a", "labels": labels},
             "stringData": {
                 "accountName": cluster.azure.account, "accountKey": cluster.azure.account_key,
-            },
-        },
-        {
-            "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "state"},
-            "spec": {
-                "capacity": size, "accessModes": ["ReadWriteOnce"], "storageClassName": "",
-                "hostPath": {"path": str(state)},
-            },
-        },
-        {
-            "apiVersion": "v1", "kind": "PersistentVolumeClaim",
-            "metadata": {"name": "state", "namespace": NAMESPACE},
-            "spec": {
-                "accessModes": ["ReadWriteOnce"], "storageClassName": "",
-                "resources": {"requests": size},
             },
         },
         {

@@ -5,6 +5,7 @@ The tests stand on one cluster and run in their order; each has data sets of its
 
 import asyncio
 import json
+import os
 import signal
 import subprocess
 import time
@@ -200,6 +201,32 @@ def test_a_data_set_moves_to_azure_and_kafka_is_told(cluster: Cluster) -> None:
     wanted = {f"io.cloudflux.migration.{word}.v1" for word in ("planned", "verified", "completed")}
     topic = KafkaSettings().events_topic
     asyncio.run(read_all(cluster.kafka.bootstrap, topic, enough=lambda got: wanted <= told(got)))
+
+
+def test_pods_reach_a_directory_by_the_claim_that_its_owner_labelled(cluster: Cluster) -> None:
+    cluster.data_set("disk", objects=40)
+    place = {"uri": "file:///data/out", "volumeClaim": {"name": "disk", "mountPath": "/data"}}
+    made = cluster.node.directory / "disk" / "out"
+    made.mkdir()
+    os.chown(made, 65532, 65532)
+    cluster.move("disk", to=place, mode="Job", workers=2)
+
+    def refused() -> bool:
+        said = cluster.get("migrationjob", "disk", "team-a").get("status", {})
+        return "label persistentvolumeclaim disk" in str(said)
+
+    cluster.wait("the refusal of an unlabelled claim", refused)
+    assert not worker_pods(cluster)
+    label = ["label", "persistentvolumeclaim", "disk", "cloudflux.io/mover=true"]
+    cluster.kubectl("-n", "team-a", *label)
+    cluster.wait("worker pods", lambda: cluster.pods("team-a", WORKER))
+    cluster.wait("MigrationJob disk", lambda: cluster.phase("disk") == "Completed")
+    found = {
+        str(path.relative_to(made)): path.read_bytes()
+        for path in made.rglob("*")
+        if path.is_file() and ".cloudflux" not in path.parts
+    }
+    assert found == cluster.content("disk-from")
 
 
 def test_cancelling_ends_the_pods_and_sweeps_the_copies(cluster: Cluster) -> None:
