@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.chaos import faults as f
 from tests.chaos.places import Digests
-from tests.chaos.words import DAMAGED, expected, told_rightly
+from tests.chaos.words import DAMAGED, FORGOTTEN, expected, told_rightly
 
 from cloudflux.api.migrationjob import MigrationJobStatus, Phase
 from cloudflux.api.vocabulary import REASONS
@@ -116,7 +116,7 @@ def _failed(found: Evidence) -> None:
     if found.foreign:
         patterns.append(OCCUPIED)
     if any(f.cut_short(fault.cell) for fault in found.case.faults):
-        patterns.append(DAMAGED)
+        patterns += [DAMAGED, FORGOTTEN]
     if not told_rightly(found.status, patterns):
         found.problems.append(f"the message names no cause and cure: {found.status.message}")
 

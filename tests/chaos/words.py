@@ -10,6 +10,7 @@ DAMAGED = (
     r"damaged at the source .*restore it|differs?\b|not those that its server|"
     r"damaged on their way|not the bytes|checksum|bytes have|is not to be trusted|are not those"
 )
+FORGOTTEN = r"forgot the upload; .*look at the server's health"
 BY_FAULT: dict[str, str] = {
     "reset": UNREACHABLE,
     "lost": UNREACHABLE,

@@ -301,6 +301,26 @@ def test_a_deletion_that_a_kill_left_half_done_is_ended_when_the_source_is_retir
     assert [path for path in left if ".cloudflux/" not in str(path)] == []
 
 
+def test_a_retirement_looks_before_each_deletion_whether_it_was_revoked(place: Place) -> None:
+    old, _, move = place
+    contents = fill(old)
+    move.plan()
+    digest = move.until_switched().digest
+    revoked = threading.Event()
+
+    class Revoked(FakeContext):
+        def check(self) -> None:
+            if revoked.is_set():
+                raise Killed
+
+    move.context = Revoked(move.state_dir, on_point=lambda name: (
+        revoked.set() if name == "retire.object" else None
+    ))  # fmt: skip
+    with pytest.raises(Killed):
+        move.retire(digest)
+    assert len(contents_of(old)) == len(contents) - 1
+
+
 def test_a_source_with_a_later_marker_is_not_retired(place: Place) -> None:
     old, _, move = place
     contents = fill(old)
