@@ -97,6 +97,18 @@ def test_logs_that_come_out_of_order_are_all_counted(access, logs):
     assert reads(access) == {("a", DAY): 15}
 
 
+def test_late_and_repeated_lines_count_once_within_seven_days(access, logs):
+    """S3 delivers late, out of order and sometimes twice, in log objects of other names."""
+    for day in range(8):
+        now = NOW + dt.timedelta(day)
+        late = line(f"late-{day}", time=f"18/May/2026:1{day}:00:00 +0000")
+        # the id of a request is shared by what it did: the key tells those apart
+        deliver(logs, f"{now:%Y-%m-%d}-12-00-00-AA", line("1"), line("1", "data/b"), late)
+        assert ingest(access, logs, now=now).lines == 3
+        access.maintain(now)
+    assert reads(access) == {("a", DAY): 1 + 8, ("b", DAY): 1}
+
+
 class Killed(BaseException):
     pass
 
