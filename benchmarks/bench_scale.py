@@ -23,15 +23,8 @@ from pydantic import SecretStr
 
 from benchmarks.figures import Figure, print_figures
 from cloudflux.api.dataset import Writers
-from cloudflux.api.tasks import (
-    CopyRequest,
-    Credentials,
-    PlanRequest,
-    ShareRequest,
-    StoreRef,
-    Task,
-    WorkerTask,
-)
+from cloudflux.api.move_tasks import CopyRequest, PlanRequest, ShareRequest, WorkerTask
+from cloudflux.api.task import Credentials, StoreRef, Task
 from cloudflux.work.mover import OPERATIONS
 from cloudflux_dev.s3servers import S3Server, start_minio
 

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from cloudflux.api.dataset import Writers
-from cloudflux.api.tasks import CopyRequest, StoreRef
+from cloudflux.api.move_tasks import CopyRequest
+from cloudflux.api.task import StoreRef
 from cloudflux.cli.move import run
 from cloudflux.errors import ObjectNotFound
 from cloudflux.storage import registry

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from pydantic import SecretStr
 
-from cloudflux.api.tasks import AzureCredentials, Credentials, GcsCredentials, StoreRef
+from cloudflux.api.task import AzureCredentials, Credentials, GcsCredentials, StoreRef
 from cloudflux_dev import parts
 from cloudflux_dev.cloudservers import (
     AzureServer,

@@ -25,7 +25,8 @@ from tests.unit.migration.jobs import World
 from cloudflux.api.common import Location
 from cloudflux.api.dataset import DataSetSpec, DataSetStatus, Writers
 from cloudflux.api.migrationjob import JobPin, Phase, VerifyMethod
-from cloudflux.api.tasks import JobTask, StoreRef, TaskError
+from cloudflux.api.move_tasks import JobTask
+from cloudflux.api.task import StoreRef, TaskError
 from cloudflux.api.vocabulary import ConditionType
 from cloudflux.handlers.requests import request_of
 from cloudflux.migration.checkpoint import Moved, parse_moved

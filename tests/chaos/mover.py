@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.chaos.disk import Disk, DiskRule
 
-from cloudflux.api.tasks import Task, TaskError
+from cloudflux.api.task import Task, TaskError
 from cloudflux.children.protocol import task_error
 from cloudflux.work.mover import OPERATIONS
 

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from tests.chaos.dialects import MARK, Dialect
 from tests.servers import azure_ref, gcs_ref, s3_ref
 
-from cloudflux.api.tasks import StoreRef
+from cloudflux.api.task import StoreRef
 from cloudflux_dev.cloudservers import AzureServer, GcsServer
 from cloudflux_dev.s3servers import S3Server
 

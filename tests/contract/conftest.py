@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.servers import azure_ref, gcs_ref, s3_ref
 
-from cloudflux.api.tasks import StoreRef
+from cloudflux.api.task import StoreRef
 from cloudflux.cli.local import store_ref
 from cloudflux.storage.azure import AzureStore
 from cloudflux.storage.gcs import GcsStore

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from tests.servers import azure_ref, gcs_ref, s3_ref
 
-from cloudflux.api.tasks import StoreRef
+from cloudflux.api.task import StoreRef
 from cloudflux.errors import Unavailable
 from cloudflux.storage.interface import Store
 from cloudflux.storage.registry import open_store

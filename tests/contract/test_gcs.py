@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cloudflux.api.tasks import AzureCredentials, GcsCredentials, StoreRef
+from cloudflux.api.task import AzureCredentials, GcsCredentials, StoreRef
 from cloudflux.errors import (
     ConfigurationError,
     ContainerNotFound,

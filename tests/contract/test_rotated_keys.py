@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 from tests.servers import azure_ref, s3_ref
 
-from cloudflux.api.tasks import GcsCredentials, StoreRef
+from cloudflux.api.task import GcsCredentials, StoreRef
 from cloudflux.errors import PermissionDenied
 from cloudflux.storage.gcs_client import Connector, _connection
 from cloudflux.storage.registry import open_store

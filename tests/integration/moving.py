@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cloudflux.api.dataset import Writers
-from cloudflux.api.tasks import (
+from cloudflux.api.move_tasks import (
     CopyRequest,
     CopyResult,
     PlanRequest,
@@ -15,13 +15,12 @@ from cloudflux.api.tasks import (
     PrepareSwitchRequest,
     RetireRequest,
     RetireResult,
-    StoreRef,
     SweepRequest,
     SweepResult,
-    Task,
     VerifyRequest,
     VerifyResult,
 )
+from cloudflux.api.task import StoreRef, Task
 from cloudflux.work.mover import OPERATIONS
 
 NOW = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)

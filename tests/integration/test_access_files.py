@@ -8,7 +8,8 @@ import pytest
 from cloudflux.access.atime import AtimeSupport, atime_support
 from cloudflux.access.store import open_access_store
 from cloudflux.api.dataset import AccessSourceType
-from cloudflux.api.tasks import AccessSourceRef, ScanRequest, StoreRef
+from cloudflux.api.scan_tasks import AccessSourceRef, ScanRequest
+from cloudflux.api.task import StoreRef
 from cloudflux.work import ingest
 
 NOW = dt.datetime.now(dt.UTC)

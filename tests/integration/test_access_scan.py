@@ -8,7 +8,8 @@ import pytest
 
 from cloudflux.access.store import open_access_store
 from cloudflux.api.dataset import AccessSourceType
-from cloudflux.api.tasks import AccessSourceRef, Credentials, ScanRequest, StoreRef
+from cloudflux.api.scan_tasks import AccessSourceRef, ScanRequest
+from cloudflux.api.task import Credentials, StoreRef
 from cloudflux.errors import ContainerNotFound
 from cloudflux.work.ingest import OPERATIONS, scan
 from cloudflux_dev.recording_front import start_front

@@ -22,7 +22,7 @@ from tests.servers import gcs_ref, s3_ref
 from typer.testing import CliRunner
 
 from cloudflux.api.common import EncryptionType
-from cloudflux.api.tasks import StoreEncryption, StoreRef
+from cloudflux.api.task import StoreEncryption, StoreRef
 from cloudflux.cli.main import app
 from cloudflux.errors import ConfigurationError
 from cloudflux.migration.files import read_lines

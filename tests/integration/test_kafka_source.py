@@ -6,7 +6,8 @@ from pathlib import Path
 
 from cloudflux.access.store import open_access_store
 from cloudflux.api.dataset import AccessSourceType
-from cloudflux.api.tasks import AccessSourceRef, ScanRequest, ScanResult, StoreRef
+from cloudflux.api.scan_tasks import AccessSourceRef, ScanRequest, ScanResult
+from cloudflux.api.task import StoreRef
 from cloudflux.cli.local import LocalContext
 from cloudflux.collector.counting import Ledger, Pending, application
 from cloudflux.collector.parse import parse

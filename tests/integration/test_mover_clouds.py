@@ -11,7 +11,7 @@ from tests.integration.moving import FakeContext, Killed, Move, contents_of, fil
 from tests.servers import azure_ref, gcs_ref, s3_ref
 
 from cloudflux.api.dataset import Writers
-from cloudflux.api.tasks import StoreRef
+from cloudflux.api.task import StoreRef
 from cloudflux_dev.cloudservers import AzureServer, GcsServer
 from cloudflux_dev.gcsstub import GcsStub
 from cloudflux_dev.s3servers import S3Server

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from tests.integration.moving import Move
 from tests.servers import azure_ref, gcs_ref
 
-from cloudflux.api.tasks import Credentials, StoreRef
+from cloudflux.api.task import Credentials, StoreRef
 from cloudflux.errors import IntegrityError
 from cloudflux.migration import place_large
 from cloudflux.storage.registry import open_store

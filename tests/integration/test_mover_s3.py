@@ -18,7 +18,8 @@ from tests.integration.moving import (
 
 from cloudflux.api.dataset import Writers
 from cloudflux.api.migrationjob import VerifyMethod
-from cloudflux.api.tasks import Credentials, FindMarkerRequest, ProbeRequest, StoreRef
+from cloudflux.api.move_tasks import FindMarkerRequest
+from cloudflux.api.task import Credentials, ProbeRequest, StoreRef
 from cloudflux.errors import PlanChanged
 from cloudflux.migration.steps import STOP_POINTS
 from cloudflux.storage.s3 import S3Store

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tests.integration.moving import FakeContext, Move, contents_of, file_ref
 
-from cloudflux.api.tasks import StoreRef
+from cloudflux.api.task import StoreRef
 from cloudflux.migration import checkpoint
 from cloudflux.storage import file_new
 from cloudflux.storage import file_system as fs

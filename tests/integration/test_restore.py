@@ -11,7 +11,7 @@ from tests.integration.moving import NOW, FakeContext, Killed, Move, contents_of
 from tests.servers import s3_ref
 
 from cloudflux.api.migrationjob import RestoreTier
-from cloudflux.api.tasks import RestoreRequest, RestoreResult
+from cloudflux.api.move_tasks import RestoreRequest, RestoreResult
 from cloudflux.cli.restoring import await_restore
 from cloudflux.errors import BudgetExceeded, NotSupported, RestoreLapsed
 from cloudflux_dev.archivefront import ArchiveFront, start_archive_front

@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 from tests.integration.moving import Move, contents_of, file_ref, fill
 
-from cloudflux.api.tasks import GatherRequest, GatherResult, ShareRequest, ShareResult, WorkerTask
+from cloudflux.api.move_tasks import (
+    GatherRequest,
+    GatherResult,
+    ShareRequest,
+    ShareResult,
+    WorkerTask,
+)
 from cloudflux.errors import PermissionDenied, Unavailable
 from cloudflux.migration import worklist
 from cloudflux.migration.files import JobFiles

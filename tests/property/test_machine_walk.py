@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.unit.migration.jobs import IN_PLACE, PIN, RESULTS, World, error
 
 from cloudflux.api.migrationjob import Phase
-from cloudflux.api.tasks import PrepareSwitchResult, RetireResult
+from cloudflux.api.move_tasks import PrepareSwitchResult, RetireResult
 from cloudflux.migration import facts as f
 from cloudflux.migration.machine import TERMINAL
 from cloudflux.settings import Moves

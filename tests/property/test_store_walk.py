@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 )
 from tests.servers import azure_ref, gcs_ref, s3_ref
 
-from cloudflux.api.tasks import StoreRef
+from cloudflux.api.task import StoreRef
 from cloudflux.errors import ObjectNotFound, PreconditionFailed, Unavailable
 from cloudflux.storage import file_system as fs
 from cloudflux.storage.interface import ObjectInfo, Store

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cloudflux.api.brain_tasks import RestoreQuote, RestoreTerms
 from cloudflux.api.migrationjob import RestoreTier
-from cloudflux.api.tasks import RestoreQuote, RestoreTerms
 from cloudflux.brain.cost import by_class
 from cloudflux.brain.money import money_text
 from cloudflux.brain.price_table import BYTES_PER_GB, DAYS_PER_MONTH, PriceTable

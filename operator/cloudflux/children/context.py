@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from cloudflux.api.tasks import Task
+from cloudflux.api.task import Task
 
 
 class Context(Protocol):

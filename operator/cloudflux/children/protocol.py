@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 
 import cloudflux.errors
-from cloudflux.api.tasks import Task, TaskError
+from cloudflux.api.task import Task, TaskError
 from cloudflux.api.vocabulary import REASONS
 from cloudflux.errors import CloudFluxError
 

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 import structlog
 
-from cloudflux.api.tasks import Task
+from cloudflux.api.task import Task
 from cloudflux.children.context import Operations
 from cloudflux.children.fence import read_fence
 from cloudflux.children.protocol import dump_line, load_line, task_error

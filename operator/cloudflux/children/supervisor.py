@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 import cloudflux
-from cloudflux.api.tasks import Task, TaskError
+from cloudflux.api.task import Task, TaskError
 from cloudflux.children.fence import write_fence
 from cloudflux.children.protocol import MAX_LINE_BYTES, dump_line, load_line, task_error
 from cloudflux.children.sent import Sent, add_sent

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from cloudflux.api.tasks import StoreRef
+from cloudflux.api.task import StoreRef
 from cloudflux.cli.findings import Finding, Mark
 from cloudflux.cli.local import store_ref
 from cloudflux.cli.plan import read_overlay

@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from cloudflux.api.common import EncryptionType
-from cloudflux.api.tasks import StoreEncryption, StoreRef
+from cloudflux.api.task import StoreEncryption, StoreRef
 from cloudflux.errors import ConfigurationError
 
 ENCRYPTION_HELP = (

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from pydantic import SecretStr
 
-from cloudflux.api.tasks import AzureCredentials, GcsCredentials, StoreRef, Task
+from cloudflux.api.task import AzureCredentials, GcsCredentials, StoreRef, Task
 from cloudflux.errors import ConfigurationError
 
 

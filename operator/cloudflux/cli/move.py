@@ -10,7 +10,7 @@ import typer
 
 from cloudflux.api.dataset import Writers
 from cloudflux.api.migrationjob import RestoreTier, VerifyMethod
-from cloudflux.api.tasks import (
+from cloudflux.api.move_tasks import (
     CopyRequest,
     CopyResult,
     JobTask,
@@ -210,7 +210,7 @@ def _copy_and_prove(
 
 def _delete(session: Any, fields: dict[str, Any], digest: str, outcome: Outcome) -> None:
     """Delete the source's objects from the manifest, each on condition of its version."""
-    from cloudflux.api.tasks import RetireRequest
+    from cloudflux.api.move_tasks import RetireRequest
     from cloudflux.migration.retire import retire
 
     request = RetireRequest(**fields, manifest_digest=digest)

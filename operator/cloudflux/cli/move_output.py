@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from cloudflux.api.display import display_bytes
-from cloudflux.api.tasks import PlanResult
+from cloudflux.api.move_tasks import PlanResult
 from cloudflux.cli.moving import FAILED, say
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from cloudflux.api.tasks import CopyProgress, Credentials, StoreRef, Task
+from cloudflux.api.move_tasks import CopyProgress
+from cloudflux.api.task import Credentials, StoreRef, Task
 from cloudflux.cli.local import store_ref
 from cloudflux.errors import ConfigurationError
 

@@ -10,17 +10,12 @@ import typer
 import yaml
 from pydantic import ValidationError
 
+from cloudflux.api.brain_tasks import EvaluateRequest, EvaluateResult
 from cloudflux.api.common import Tier
 from cloudflux.api.dataset import AccessSourceType
 from cloudflux.api.display import display_bytes
-from cloudflux.api.tasks import (
-    AccessSourceRef,
-    EvaluateRequest,
-    EvaluateResult,
-    ScanRequest,
-    ScanResult,
-    StoreRef,
-)
+from cloudflux.api.scan_tasks import AccessSourceRef, ScanRequest, ScanResult
+from cloudflux.api.task import StoreRef
 from cloudflux.api.tieringpolicy import TieringPolicySpec, TierTarget
 from cloudflux.cli.local import LocalContext, store_ref
 from cloudflux.cli.plan_archive import Archive, archived_in, as_rows, words_of

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
+from cloudflux.api.brain_tasks import EvaluateResult, RestoreQuote
 from cloudflux.api.display import counted, display_bytes
 from cloudflux.api.migrationjob import RestoreTier
-from cloudflux.api.tasks import EvaluateResult, RestoreQuote, StoreRef
+from cloudflux.api.task import StoreRef
 
 
 @dataclass(frozen=True, slots=True)

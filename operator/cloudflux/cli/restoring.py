@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cloudflux.api.migrationjob import RestoreTier
-from cloudflux.api.tasks import CopyResult, JobTask, RestoreRequest, RestoreResult
+from cloudflux.api.move_tasks import CopyResult, JobTask, RestoreRequest, RestoreResult
 from cloudflux.children.context import Context
 from cloudflux.cli.moving import say
 

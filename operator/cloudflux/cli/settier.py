@@ -12,7 +12,7 @@ import typer
 from cloudflux.api.dataset import Writers
 from cloudflux.api.display import display_bytes
 from cloudflux.api.migrationjob import RestoreTier
-from cloudflux.api.tasks import CopyRequest, PlanRequest, PlanResult, VerifyRequest
+from cloudflux.api.move_tasks import CopyRequest, PlanRequest, PlanResult, VerifyRequest
 from cloudflux.cli import common_options
 from cloudflux.cli.encryption import ENCRYPTION_HELP, encrypted
 from cloudflux.cli.moving import (

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cloudflux.api.tasks import CopyProgress
+from cloudflux.api.move_tasks import CopyProgress
 from cloudflux.cli import common_options
 from cloudflux.cli.encryption import ENCRYPTION_HELP, encrypted
 from cloudflux.cli.moving import (

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from cloudflux.api.tasks import StoreRef, WorkerTask
+from cloudflux.api.move_tasks import WorkerTask
+from cloudflux.api.task import StoreRef
 from cloudflux.errors import CloudFluxError, ConfigurationError
 from cloudflux.handlers.credentials import from_secret
 from cloudflux.handlers.logs import set_up_logs

@@ -23,7 +23,7 @@ from aiokafka.errors import KafkaError
 
 from cloudflux.access.store import open_access_store
 from cloudflux.api.event_data import DeadLetter
-from cloudflux.api.tasks import OWN_USER_AGENT
+from cloudflux.api.scan_tasks import OWN_USER_AGENT
 from cloudflux.collector.counting import Counted, Ledger, Pending, PositionMoved, application
 from cloudflux.collector.minio import parse_minio
 from cloudflux.collector.parse import Parsed, Rejected, parse

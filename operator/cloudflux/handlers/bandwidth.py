@@ -2,7 +2,7 @@
 
 import asyncio
 
-from cloudflux.api.tasks import JobTask
+from cloudflux.api.move_tasks import JobTask
 from cloudflux.handlers.resources import Job
 from cloudflux.handlers.runtime import Runtime
 from cloudflux.migration.files import JobFiles, write_json

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from cloudflux.api.tasks import AnyCredentials, AzureCredentials, Credentials, GcsCredentials
+from cloudflux.api.task import AnyCredentials, AzureCredentials, Credentials, GcsCredentials
 from cloudflux.errors import CloudFluxError
 from cloudflux.handlers.resources import CREDENTIALS_LABEL, ENDPOINTS_ANNOTATION
 

@@ -2,16 +2,11 @@
 
 import datetime as dt
 
+from cloudflux.api.brain_tasks import EvaluateRequest, EvaluateResult
 from cloudflux.api.dataset import DataSetStatus
-from cloudflux.api.tasks import (
-    EvaluateRequest,
-    EvaluateResult,
-    FindMarkerRequest,
-    FindMarkerResult,
-    ScanRequest,
-    ScanResult,
-    TaskError,
-)
+from cloudflux.api.move_tasks import FindMarkerRequest, FindMarkerResult
+from cloudflux.api.scan_tasks import ScanRequest, ScanResult
+from cloudflux.api.task import TaskError
 from cloudflux.errors import CloudFluxError, ConfigurationError
 from cloudflux.handlers import dataset_status as compute
 from cloudflux.handlers import dataset_study, finding

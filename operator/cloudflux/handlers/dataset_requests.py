@@ -2,15 +2,10 @@
 
 import datetime as dt
 
+from cloudflux.api.brain_tasks import EvaluateRequest
 from cloudflux.api.common import ConditionStatus, Location, SecretRef
 from cloudflux.api.conditions import find as find_condition
-from cloudflux.api.tasks import (
-    OWN_USER_AGENT,
-    AccessSourceRef,
-    EvaluateRequest,
-    InventoryRef,
-    ScanRequest,
-)
+from cloudflux.api.scan_tasks import OWN_USER_AGENT, AccessSourceRef, InventoryRef, ScanRequest
 from cloudflux.api.vocabulary import ConditionType
 from cloudflux.handlers.requests import tier_roots
 from cloudflux.handlers.resources import POLICY, DataSet

@@ -5,11 +5,11 @@ The child says when a study is due; what it finds is kept on disk and used by th
 
 import datetime as dt
 
+from cloudflux.api.brain_tasks import EvaluateResult, ReplayTask, StudyRequest, StudyResult
 from cloudflux.api.common import ConditionStatus
 from cloudflux.api.conditions import find as find_condition
 from cloudflux.api.dataset import DataSetStatus
 from cloudflux.api.results import ReplayStatus
-from cloudflux.api.tasks import EvaluateResult, ReplayTask, StudyRequest, StudyResult
 from cloudflux.api.vocabulary import ConditionType
 from cloudflux.handlers import dataset_status as compute
 from cloudflux.handlers.dataset_requests import active_location, assignment

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from cloudflux.api.common import Location, SecretRef
 from cloudflux.api.dataset import ActiveLocation, DataSetStatus
-from cloudflux.api.tasks import Marker
+from cloudflux.api.move_tasks import Marker
 from cloudflux.errors import ConfigurationError
 from cloudflux.handlers import dataset_status as compute
 from cloudflux.handlers.overlap import place

@@ -6,7 +6,8 @@ from typing import Any
 
 from cloudflux.api.dataset import Writers
 from cloudflux.api.migrationjob import JobPin, Phase
-from cloudflux.api.tasks import CopyRequest, TaskError
+from cloudflux.api.move_tasks import CopyRequest
+from cloudflux.api.task import TaskError
 from cloudflux.children.supervisor import TaskHandle
 from cloudflux.errors import CloudFluxError, ConfigurationError
 from cloudflux.handlers import pins, requests, worker_pods, worker_shape

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from cloudflux.api.common import ConditionStatus
 from cloudflux.api.conditions import find
 from cloudflux.api.migrationjob import JobPin, Phase
-from cloudflux.api.tasks import JobTask
+from cloudflux.api.move_tasks import JobTask
 from cloudflux.api.vocabulary import ConditionType
 from cloudflux.errors import CloudFluxError, ConfigurationError, EndpointRefused
 from cloudflux.handlers import locationmap

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from cloudflux.api.addresses import is_public, refused
 from cloudflux.api.common import PROVIDER_OF_SCHEME, Location
-from cloudflux.api.tasks import AnyCredentials, StoreEncryption, StoreRef
+from cloudflux.api.task import AnyCredentials, StoreEncryption, StoreRef
 from cloudflux.errors import ConfigurationError, LocationRefused
 from cloudflux.settings import Settings
 

@@ -10,7 +10,7 @@ from cloudflux.api.migrationjob import (
     MigrationJobStatus,
     RetentionPolicy,
 )
-from cloudflux.api.tasks import (
+from cloudflux.api.move_tasks import (
     CopyRequest,
     CopyResult,
     JobTask,
@@ -22,13 +22,12 @@ from cloudflux.api.tasks import (
     RestoreResult,
     RetireRequest,
     RetireResult,
-    StoreRef,
     SweepRequest,
     SweepResult,
-    Task,
     VerifyRequest,
     VerifyResult,
 )
+from cloudflux.api.task import StoreRef, Task
 from cloudflux.handlers.locations import file_roots, usable_root
 from cloudflux.handlers.resources import POLICY, Job
 from cloudflux.handlers.runtime import Runtime

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from cloudflux.api.dataset import DataSetSpec
 from cloudflux.api.migrationjob import JobPin, MigrationJobSpec
-from cloudflux.api.tasks import JobTask
+from cloudflux.api.move_tasks import JobTask
 from cloudflux.errors import ConfigurationError
 from cloudflux.handlers.admission import FINISHED, HOLDING, awaits_retirement
 from cloudflux.handlers.dataset_requests import active_location

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from cloudflux.api.common import Location
 from cloudflux.api.migrationjob import JobPin, MigrationJobStatus
-from cloudflux.api.tasks import AnyCredentials, StoreEncryption, StoreRef
+from cloudflux.api.task import AnyCredentials, StoreEncryption, StoreRef
 from cloudflux.errors import ConfigurationError
 from cloudflux.events.outbox import Outbox
 from cloudflux.events.publisher import Publisher

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from cloudflux.api.tasks import SweepRequest, SweepResult
+from cloudflux.api.move_tasks import SweepRequest, SweepResult
 from cloudflux.errors import CloudFluxError
 from cloudflux.handlers import pins
 from cloudflux.handlers.claims import release_claim

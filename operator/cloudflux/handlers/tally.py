@@ -13,7 +13,7 @@ from typing import Any
 
 from cloudflux.api.common import PROVIDER_OF_SCHEME
 from cloudflux.api.migrationjob import Phase
-from cloudflux.api.tasks import ScanResult
+from cloudflux.api.scan_tasks import ScanResult
 from cloudflux.events.families import Distribution
 from cloudflux.handlers.resources import JOB, KINDS, POLICY, SWEEP_KIND, Raw, parse_time
 from cloudflux.handlers.tasks import Key

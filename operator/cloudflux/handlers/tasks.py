@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from cloudflux.api.tasks import CopyProgress, Task, TaskError
+from cloudflux.api.move_tasks import CopyProgress
+from cloudflux.api.task import Task, TaskError
 from cloudflux.children.protocol import task_error
 from cloudflux.children.supervisor import ChildError, ChildPool, TaskHandle
 from cloudflux.errors import CloudFluxError

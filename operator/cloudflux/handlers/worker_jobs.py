@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from cloudflux.api.migrationjob import JobPin
-from cloudflux.api.tasks import (
+from cloudflux.api.move_tasks import (
     CopyProgress,
     CopyRequest,
     GatherRequest,
@@ -19,8 +19,8 @@ from cloudflux.api.tasks import (
     JobTask,
     ShareRequest,
     ShareResult,
-    TaskError,
 )
+from cloudflux.api.task import TaskError
 from cloudflux.children.protocol import rebuild
 from cloudflux.children.supervisor import TaskHandle
 from cloudflux.errors import Cancelled, CloudFluxError

@@ -5,7 +5,8 @@ from typing import Any
 
 from cloudflux.api.common import GROUP, VERSION, EncryptionType, Location
 from cloudflux.api.migrationjob import ExecutionMode, JobPin, MigrationJobSpec, MigrationJobStatus
-from cloudflux.api.tasks import JobTask, ShareResult, StoreRef, WorkerTask
+from cloudflux.api.move_tasks import JobTask, ShareResult, WorkerTask
+from cloudflux.api.task import StoreRef
 from cloudflux.errors import ConfigurationError
 from cloudflux.handlers import worker_volumes
 from cloudflux.handlers.kube_api import Object

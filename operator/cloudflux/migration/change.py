@@ -5,7 +5,7 @@ from itertools import islice
 from typing import cast
 
 from cloudflux.api.migrationjob import VerifyMethod
-from cloudflux.api.tasks import CopyRequest, CopyResult, JobTask
+from cloudflux.api.move_tasks import CopyRequest, CopyResult, JobTask
 from cloudflux.errors import (
     ObjectArchived,
     ObjectNotFound,

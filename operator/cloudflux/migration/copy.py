@@ -6,7 +6,7 @@ from typing import cast
 
 from cloudflux.api.dataset import Writers
 from cloudflux.api.display import counted, display_bytes
-from cloudflux.api.tasks import CopyRequest, CopyResult
+from cloudflux.api.move_tasks import CopyRequest, CopyResult
 from cloudflux.errors import (
     NotSupported,
     ObjectArchived,

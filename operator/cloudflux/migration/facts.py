@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from cloudflux.api.dataset import ActiveLocation, DataSetSpec, DataSetStatus, HistoryEntry
 from cloudflux.api.migrationjob import JobPin, MigrationJobSpec, MigrationJobStatus
-from cloudflux.api.tasks import CopyProgress, Task, TaskError
+from cloudflux.api.move_tasks import CopyProgress
+from cloudflux.api.task import Task, TaskError
 from cloudflux.settings import Moves
 
 PLAN, RESTORE, COPY, VERIFY = "Plan", "Restore", "Copy", "Verify"

@@ -2,7 +2,7 @@
 
 from cloudflux.api.display import counted
 from cloudflux.api.migrationjob import Failure
-from cloudflux.api.tasks import ObjectFailure
+from cloudflux.api.move_tasks import ObjectFailure
 
 
 def failures_of(failures: tuple[ObjectFailure, ...]) -> list[Failure]:

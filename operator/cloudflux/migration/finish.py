@@ -6,7 +6,7 @@ from cloudflux.api import conditions
 from cloudflux.api.common import ConditionStatus
 from cloudflux.api.display import counted
 from cloudflux.api.migrationjob import Phase, RetentionPolicy
-from cloudflux.api.tasks import RetireResult, SweepResult
+from cloudflux.api.move_tasks import RetireResult, SweepResult
 from cloudflux.api.vocabulary import ConditionType
 from cloudflux.migration.claiming import began, in_place
 from cloudflux.migration.draft import Draft

@@ -8,7 +8,7 @@ from cloudflux.api import conditions
 from cloudflux.api.common import ConditionStatus
 from cloudflux.api.display import counted, display_bytes
 from cloudflux.api.migrationjob import JobPin, Phase, PlanStatus, RestorePlan
-from cloudflux.api.tasks import PlanResult
+from cloudflux.api.move_tasks import PlanResult
 from cloudflux.api.vocabulary import ConditionType
 from cloudflux.migration.claiming import began, fail, in_place
 from cloudflux.migration.display import (

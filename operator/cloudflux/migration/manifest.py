@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cloudflux.api.common import EncryptionType
-from cloudflux.api.tasks import JobTask
+from cloudflux.api.move_tasks import JobTask
 from cloudflux.errors import IntegrityError
 from cloudflux.migration.checkpoint import Moved, parse_moved
 from cloudflux.migration.files import JSON, AtomicLines, file_digest, read_lines

@@ -6,7 +6,7 @@ import json
 from pydantic import ValidationError
 
 from cloudflux.api.display import counted
-from cloudflux.api.tasks import (
+from cloudflux.api.move_tasks import (
     FindMarkerResult,
     JobTask,
     Marker,

@@ -11,7 +11,7 @@ from cloudflux.api.migrationjob import (
     RetentionPolicy,
     VerificationStatus,
 )
-from cloudflux.api.tasks import CopyResult, PrepareSwitchResult, VerifyResult
+from cloudflux.api.move_tasks import CopyResult, PrepareSwitchResult, VerifyResult
 from cloudflux.api.vocabulary import ConditionType
 from cloudflux.migration import restore_phase
 from cloudflux.migration.claiming import began, ensure_claim, fail, in_place

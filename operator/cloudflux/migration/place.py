@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import BinaryIO, cast
 
-from cloudflux.api.tasks import JobTask
+from cloudflux.api.move_tasks import JobTask
 from cloudflux.errors import (
     IntegrityError,
     ObjectNotFound,

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any, BinaryIO, cast
 
-from cloudflux.api.tasks import JobTask
+from cloudflux.api.move_tasks import JobTask
 from cloudflux.errors import IntegrityError, ObjectNotFound, PreconditionFailed
 from cloudflux.migration.ahead import ReadAhead
 from cloudflux.migration.checkpoint import Checkpoint, Moved

@@ -5,7 +5,8 @@ import hashlib
 import sys
 from collections.abc import Iterator, Mapping
 
-from cloudflux.api.tasks import PlanRequest, PlanResult, RestoreQuote
+from cloudflux.api.brain_tasks import RestoreQuote
+from cloudflux.api.move_tasks import PlanRequest, PlanResult
 from cloudflux.brain.money import money_text, with_currency
 from cloudflux.brain.plan import MovePrice
 from cloudflux.brain.price_table import DAYS_PER_MONTH

@@ -3,7 +3,7 @@
 import numpy as np
 
 from cloudflux.api.display import counted, display_bytes
-from cloudflux.api.tasks import PlanRequest
+from cloudflux.api.move_tasks import PlanRequest
 from cloudflux.brain.cost import by_class, storage_per_month
 from cloudflux.brain.prices import load_table
 from cloudflux.migration.mapping import provider_of

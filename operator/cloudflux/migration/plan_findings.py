@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from cloudflux.api.dataset import Writers
 from cloudflux.api.migrationjob import VerifyMethod
-from cloudflux.api.tasks import JobTask, PlanRequest
+from cloudflux.api.move_tasks import JobTask, PlanRequest
 from cloudflux.migration.files import read_lines
 from cloudflux.migration.selection import Selector
 from cloudflux.migration.session import Session, in_place

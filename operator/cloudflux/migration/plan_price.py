@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from cloudflux.api.tasks import PlanRequest
+from cloudflux.api.move_tasks import PlanRequest
 from cloudflux.brain.money import money
 from cloudflux.brain.plan import MovePrice, payback_days, price_move
 from cloudflux.migration.mapping import provider_of

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from cloudflux.api.brain_tasks import RestoreQuote
 from cloudflux.api.display import counted
 from cloudflux.api.migrationjob import RestoreTier
-from cloudflux.api.tasks import JobTask, RestoreQuote
+from cloudflux.api.move_tasks import JobTask
 from cloudflux.brain.restore import Archived, quote, refused
 from cloudflux.migration.mapping import provider_of
 from cloudflux.migration.session import Session, in_place

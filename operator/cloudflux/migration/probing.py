@@ -2,7 +2,7 @@
 
 from itertools import islice
 
-from cloudflux.api.tasks import ProbeRequest, ProbeResult
+from cloudflux.api.task import ProbeRequest, ProbeResult
 from cloudflux.errors import StorageError
 from cloudflux.storage.interface import Store
 from cloudflux.storage.probe import probe_conditions

@@ -3,7 +3,7 @@
 import datetime as dt
 
 from cloudflux.api.migrationjob import ProgressStatus
-from cloudflux.api.tasks import CopyProgress
+from cloudflux.api.move_tasks import CopyProgress
 
 SHORTEST_SECONDS = 10
 """Never written more often than this while a step goes on."""

@@ -5,7 +5,7 @@ import datetime as dt
 from cloudflux.api.common import ConditionStatus
 from cloudflux.api.display import counted
 from cloudflux.api.migrationjob import Phase, RestoreStatus
-from cloudflux.api.tasks import CopyResult, RestoreResult
+from cloudflux.api.move_tasks import CopyResult, RestoreResult
 from cloudflux.api.vocabulary import ConditionType
 from cloudflux.migration.draft import Draft
 from cloudflux.migration.facts import COPY, RESTORE, ClaimDataSet, Done, Failed

@@ -9,7 +9,8 @@ from collections.abc import Container, Iterator, Sequence
 from decimal import Decimal
 from typing import cast
 
-from cloudflux.api.tasks import JobTask, RestoreQuote, RestoreRequest, RestoreResult
+from cloudflux.api.brain_tasks import RestoreQuote
+from cloudflux.api.move_tasks import JobTask, RestoreRequest, RestoreResult
 from cloudflux.brain.money import money_text
 from cloudflux.brain.price_table import BYTES_PER_GB
 from cloudflux.errors import (

@@ -1,6 +1,6 @@
 """Retiring the source: object by object from the manifest, each on condition of its version."""
 
-from cloudflux.api.tasks import RetireRequest, RetireResult
+from cloudflux.api.move_tasks import RetireRequest, RetireResult
 from cloudflux.errors import ObjectNotFound, PreconditionFailed, SourceInUse
 from cloudflux.migration.files import read_json, write_json
 from cloudflux.migration.manifest import read_manifest

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cloudflux.api.display import counted
-from cloudflux.api.tasks import PlanRequest
+from cloudflux.api.move_tasks import PlanRequest
 from cloudflux.migration.files import read_lines
 from cloudflux.storage.interface import ObjectInfo
 

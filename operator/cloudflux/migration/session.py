@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from cloudflux.api.tasks import JobTask, StoreRef
+from cloudflux.api.move_tasks import JobTask
+from cloudflux.api.task import StoreRef
 from cloudflux.children.context import Context
 from cloudflux.migration.checkpoint import Checkpoint
 from cloudflux.migration.files import JobFiles, read_json

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import cast
 
-from cloudflux.api.tasks import JobTask, ShareRequest
+from cloudflux.api.move_tasks import JobTask, ShareRequest
 from cloudflux.errors import ObjectNotFound, PreconditionFailed
 from cloudflux.migration.checkpoint import Checkpoint
 from cloudflux.migration.place_large import SourceChanged, write_arguments

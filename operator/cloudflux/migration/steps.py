@@ -5,7 +5,7 @@ import datetime as dt
 from cloudflux.api import conditions
 from cloudflux.api.common import ConditionStatus
 from cloudflux.api.migrationjob import ProgressStatus
-from cloudflux.api.tasks import TaskError
+from cloudflux.api.task import TaskError
 from cloudflux.api.vocabulary import ConditionType
 from cloudflux.migration import progress
 from cloudflux.migration.backoff import backoff_seconds

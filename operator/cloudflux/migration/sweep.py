@@ -4,7 +4,7 @@ from collections.abc import Collection
 from itertools import islice
 
 from cloudflux.api.display import counted
-from cloudflux.api.tasks import SweepRequest, SweepResult
+from cloudflux.api.move_tasks import SweepRequest, SweepResult
 from cloudflux.errors import NotSupported, ObjectNotFound, PreconditionFailed
 from cloudflux.migration.checkpoint import Checkpoint
 from cloudflux.migration.files import read_lines

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from cloudflux.api.tasks import CopyProgress, CopyResult, ObjectFailure
+from cloudflux.api.move_tasks import CopyProgress, CopyResult, ObjectFailure
 from cloudflux.children.context import Context
 from cloudflux.errors import CloudFluxError
 from cloudflux.migration.planned import PlannedObject

@@ -6,7 +6,7 @@ from itertools import islice
 
 from cloudflux.api.dataset import Writers
 from cloudflux.api.migrationjob import VerifyMethod
-from cloudflux.api.tasks import VerifyRequest, VerifyResult
+from cloudflux.api.move_tasks import VerifyRequest, VerifyResult
 from cloudflux.errors import ObjectArchived, ObjectNotFound, PreconditionFailed
 from cloudflux.migration.change import change_class, needs_digest, target_class
 from cloudflux.migration.checkpoint import Checkpoint, Moved

@@ -4,7 +4,7 @@ import threading
 from typing import cast
 
 from cloudflux.api.dataset import Writers
-from cloudflux.api.tasks import CopyRequest
+from cloudflux.api.move_tasks import CopyRequest
 from cloudflux.errors import NotSupported, PreconditionFailed
 from cloudflux.migration.checkpoint import Checkpoint, Moved
 from cloudflux.migration.mapping import class_at_target, class_to_write

@@ -18,13 +18,8 @@ from contextlib import suppress
 
 from pydantic import ValidationError
 
-from cloudflux.api.tasks import (
-    GatherRequest,
-    GatherResult,
-    ShareRequest,
-    ShareResult,
-    TaskError,
-)
+from cloudflux.api.move_tasks import GatherRequest, GatherResult, ShareRequest, ShareResult
+from cloudflux.api.task import TaskError
 from cloudflux.errors import ObjectNotFound, PlanChanged
 from cloudflux.migration.checkpoint import Moved, parse_moved
 from cloudflux.migration.files import JSON, dump, read_json, write_json

@@ -5,7 +5,7 @@ from typing import Any, BinaryIO, cast
 
 from azure.storage.blob import BlobClient, BlobServiceClient
 
-from cloudflux.api.tasks import StoreRef
+from cloudflux.api.task import StoreRef
 from cloudflux.errors import NotSupported, ObjectNotFound, PreconditionFailed, StorageError
 from cloudflux.storage import azure_attributes as attributes
 from cloudflux.storage import azure_bulk, azure_encryption, azure_tiers, azure_upload

@@ -11,7 +11,7 @@ from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.blob import BlobServiceClient
 
 from cloudflux import __version__
-from cloudflux.api.tasks import AzureCredentials, StoreRef
+from cloudflux.api.task import AzureCredentials, StoreRef
 from cloudflux.errors import ConfigurationError
 from cloudflux.storage.azure_send import Sender
 from cloudflux.storage.limits import SHARED

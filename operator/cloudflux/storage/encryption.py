@@ -5,7 +5,7 @@ import binascii
 from dataclasses import dataclass
 
 from cloudflux.api.common import EncryptionType
-from cloudflux.api.tasks import StoreRef
+from cloudflux.api.task import StoreRef
 from cloudflux.errors import ConfigurationError
 
 KEY_BYTES = 32

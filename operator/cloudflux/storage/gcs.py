@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Any, BinaryIO
 
 from cloudflux.api.common import EncryptionType
-from cloudflux.api.tasks import StoreRef
+from cloudflux.api.task import StoreRef
 from cloudflux.errors import ConfigurationError, NotSupported, ObjectNotFound, PreconditionFailed
 from cloudflux.storage import gcs_attributes as attributes
 from cloudflux.storage import gcs_config, gcs_rewrite

@@ -18,7 +18,7 @@ from google.cloud import storage
 from google.oauth2 import service_account
 
 from cloudflux import __version__
-from cloudflux.api.tasks import GcsCredentials, StoreRef
+from cloudflux.api.task import GcsCredentials, StoreRef
 from cloudflux.errors import ConfigurationError
 from cloudflux.storage.gcs_send import Sender
 from cloudflux.storage.limits import SHARED

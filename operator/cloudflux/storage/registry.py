@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from cloudflux.api.common import EncryptionType
-from cloudflux.api.tasks import StoreRef
+from cloudflux.api.task import StoreRef
 from cloudflux.errors import ConfigurationError
 from cloudflux.storage.encryption import encryption_of
 from cloudflux.storage.interface import Store

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import BinaryIO, cast
 
 from cloudflux.api.common import EncryptionType
-from cloudflux.api.tasks import StoreRef
+from cloudflux.api.task import StoreRef
 from cloudflux.errors import NotSupported, PreconditionFailed, Unavailable
 from cloudflux.storage import s3_attributes as attributes
 from cloudflux.storage import s3_classes, s3_copy, s3_multipart

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from cloudflux import __version__
-from cloudflux.api.tasks import Credentials, StoreRef
+from cloudflux.api.task import Credentials, StoreRef
 from cloudflux.errors import ConfigurationError
 from cloudflux.storage.s3_errors import translated
 from cloudflux.storage.s3_sign import Keys

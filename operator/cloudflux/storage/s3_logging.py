@@ -1,6 +1,6 @@
 """Whether a bucket's server access logging is on, and where its logs go; a read-only look."""
 
-from cloudflux.api.tasks import StoreRef
+from cloudflux.api.task import StoreRef
 from cloudflux.storage.s3_client import split_uri, wire_for
 from cloudflux.storage.s3_wire import local_name, parse_xml
 

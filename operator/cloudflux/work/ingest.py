@@ -17,7 +17,8 @@ from cloudflux.access.records import Exclusions
 from cloudflux.access.reports import newest_report
 from cloudflux.access.store import AccessStore, open_access_store
 from cloudflux.api.dataset import LOG_SCHEMES, AccessSourceType
-from cloudflux.api.tasks import AccessSourceRef, ClassUsage, ScanRequest, ScanResult, StoreRef
+from cloudflux.api.scan_tasks import AccessSourceRef, ClassUsage, ScanRequest, ScanResult
+from cloudflux.api.task import StoreRef
 from cloudflux.children.context import Context, Operation, Operations
 from cloudflux.errors import ContainerNotFound, PermissionDenied
 from cloudflux.storage.interface import ObjectInfo, Store

@@ -3,7 +3,7 @@
 import datetime as dt
 
 from cloudflux.access.deltalog import PLACES_TABLE, newest_version
-from cloudflux.api.tasks import (
+from cloudflux.api.move_tasks import (
     CopyRequest,
     CopyResult,
     FindMarkerRequest,
@@ -14,8 +14,6 @@ from cloudflux.api.tasks import (
     PlanResult,
     PrepareSwitchRequest,
     PrepareSwitchResult,
-    ProbeRequest,
-    ProbeResult,
     RestoreRequest,
     RestoreResult,
     RetireRequest,
@@ -27,6 +25,7 @@ from cloudflux.api.tasks import (
     VerifyRequest,
     VerifyResult,
 )
+from cloudflux.api.task import ProbeRequest, ProbeResult
 from cloudflux.children.context import Context, Operation
 from cloudflux.migration import markers, probing, worklist
 from cloudflux.migration.change import change_in_place

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from cloudflux.access.store import AccessStore
-from cloudflux.api.tasks import EvaluateRequest, ModelTask
+from cloudflux.api.brain_tasks import EvaluateRequest, ModelTask
 from cloudflux.api.tieringpolicy import Strategy
 from cloudflux.brain.inputs import Objects
 from cloudflux.brain.predicted import NO_OPINION, Predicted

@@ -12,7 +12,7 @@ from zlib import crc32
 import numpy as np
 
 from cloudflux.access.store import open_access_store
-from cloudflux.api.tasks import ReplayTask, StudyRequest, StudyResult
+from cloudflux.api.brain_tasks import ReplayTask, StudyRequest, StudyResult
 from cloudflux.api.tieringpolicy import Strategy, TieringPolicySpec
 from cloudflux.brain.money import money_text
 from cloudflux.brain.policy import candidates, default_policy, with_policy_roots

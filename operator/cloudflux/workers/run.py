@@ -9,7 +9,8 @@ from pathlib import Path
 
 import structlog
 
-from cloudflux.api.tasks import Task, WorkerTask
+from cloudflux.api.move_tasks import WorkerTask
+from cloudflux.api.task import Task
 from cloudflux.children.protocol import task_error
 from cloudflux.errors import (
     Cancelled,

@@ -222,7 +222,7 @@ import numpy as np, pyarrow as pa, pyarrow.compute as pc, pyarrow.csv as pcsv, p
 from cloudflux.access.reports import newest_report
 from cloudflux.access.store import AccessStore
 from cloudflux.api.dataset import InventorySource
-from cloudflux.api.tasks import StoreRef
+from cloudflux.api.task import StoreRef
 from cloudflux.storage.registry import open_store
 from tests.unit.access.test_reports import s3_manifest
 directory, rows, form, per_file = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3], 1_000_000

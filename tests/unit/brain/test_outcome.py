@@ -10,7 +10,7 @@ from tests.unit.brain.recorded import UID, Context, count_rows, info, record
 from tests.unit.replay.histories_for_tests import GB, MONTH, TABLE, trace_of
 
 from cloudflux.access.store import open_access_store
-from cloudflux.api.tasks import EvaluateRequest
+from cloudflux.api.brain_tasks import EvaluateRequest
 from cloudflux.api.tieringpolicy import TieringPolicySpec, TierTarget
 from cloudflux.brain.replay.outcome import Step, promised_by, saved_by
 from cloudflux.work.brain import OPERATIONS

@@ -13,7 +13,7 @@ from tests.unit.brain.builders import NOW
 from tests.unit.brain.recorded import UID, Context, count_rows, record, weekly_and_dead
 
 from cloudflux.access.store import open_access_store
-from cloudflux.api.tasks import EvaluateRequest, StudyRequest
+from cloudflux.api.brain_tasks import EvaluateRequest, StudyRequest
 from cloudflux.api.tieringpolicy import Strategy, TieringPolicySpec, TierTarget
 from cloudflux.brain.prices import regions
 from cloudflux.brain.replay.fees import build_fees

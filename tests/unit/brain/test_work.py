@@ -10,7 +10,7 @@ from tests.unit.brain.builders import NOW
 from cloudflux.access.freshness import ATIME_SIGNAL
 from cloudflux.access.places import Place
 from cloudflux.access.store import AccessStore, open_access_store
-from cloudflux.api.tasks import EvaluateRequest
+from cloudflux.api.brain_tasks import EvaluateRequest
 from cloudflux.api.tieringpolicy import TieringPolicySpec, TierTarget
 from cloudflux.errors import FencedOut
 from cloudflux.storage.interface import ObjectInfo

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 
-from cloudflux.api.tasks import Credentials, Task
+from cloudflux.api.task import Credentials, Task
 from cloudflux.children.context import Context, Operation
 from cloudflux.children.sent import SENT
 from cloudflux.children.server import die_with_parent, serve

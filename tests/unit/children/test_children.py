@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
-from cloudflux.api.tasks import Credentials, Task
+from cloudflux.api.task import Credentials, Task
 from cloudflux.children.fence import read_fence, write_fence
 from cloudflux.children.supervisor import Child, ChildError, ChildPool, TaskHandle
 from cloudflux.errors import FencedOut
@@ -187,7 +187,7 @@ def test_a_killed_parent_takes_its_child_along(tmp_path: Path, stopped: bool) ->
         import asyncio, sys
         from pathlib import Path
         sys.path[:0] = [{str(ROOT / "operator")!r}]
-        from cloudflux.api.tasks import Task
+        from cloudflux.api.task import Task
         from cloudflux.children.fence import write_fence
         from cloudflux.children.supervisor import Child
         class Say(Task):

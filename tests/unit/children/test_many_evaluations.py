@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudflux.api.tasks import EvaluateRequest, EvaluateResult
+from cloudflux.api.brain_tasks import EvaluateRequest, EvaluateResult
 from cloudflux.children.supervisor import ChildPool
 
 NOW = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)

@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 import cloudflux.errors
-from cloudflux.api.tasks import Credentials, StoreRef
+from cloudflux.api.task import Credentials, StoreRef
 from cloudflux.api.vocabulary import REASONS
 from cloudflux.children.protocol import dump_line, rebuild, task_error
 from cloudflux.errors import CloudFluxError, Throttled

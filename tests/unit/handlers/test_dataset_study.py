@@ -7,15 +7,15 @@ from types import SimpleNamespace as Fake
 import pytest
 from tests.unit.handlers.test_pure import NOW, a_data_set
 
-from cloudflux.api.conditions import find
-from cloudflux.api.tasks import (
+from cloudflux.api.brain_tasks import (
     EvaluateResult,
     ModelTask,
     ReplayTask,
     StudyRequest,
     StudyResult,
-    TaskError,
 )
+from cloudflux.api.conditions import find
+from cloudflux.api.task import TaskError
 from cloudflux.api.tieringpolicy import Strategy
 from cloudflux.api.vocabulary import ConditionType
 from cloudflux.handlers import dataset_study

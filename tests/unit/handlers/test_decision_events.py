@@ -3,7 +3,7 @@
 import pytest
 from tests.unit.handlers.test_pure import NOW, a_data_set, a_policy
 
-from cloudflux.api.tasks import EvaluateResult
+from cloudflux.api.brain_tasks import EvaluateResult
 from cloudflux.handlers.dataset_say import tell_of_decision
 from cloudflux.handlers.dataset_status import evaluated
 from cloudflux.handlers.resources import POLICY

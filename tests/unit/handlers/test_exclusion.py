@@ -10,7 +10,8 @@ import pytest
 from cloudflux.api.common import Location
 from cloudflux.api.dataset import ActiveLocation, ActiveMigrationRef, DataSetSpec, DataSetStatus
 from cloudflux.api.migrationjob import JobPin, Phase, RetentionPolicy
-from cloudflux.api.tasks import JobTask, StoreRef
+from cloudflux.api.move_tasks import JobTask
+from cloudflux.api.task import StoreRef
 from cloudflux.handlers import claims, job_facts, retirement
 from cloudflux.handlers.kube import Conflict
 from cloudflux.handlers.overlap import place

@@ -9,7 +9,7 @@ import pytest
 
 from cloudflux.api.common import Location, SecretRef
 from cloudflux.api.dataset import DataSetSpec, DataSetStatus
-from cloudflux.api.tasks import Marker
+from cloudflux.api.move_tasks import Marker
 from cloudflux.errors import ConfigurationError
 from cloudflux.handlers import finding
 from cloudflux.handlers.credentials import SecretRefused

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cloudflux.api.common import Location, Tier
-from cloudflux.api.tasks import AzureCredentials, Credentials, GcsCredentials
+from cloudflux.api.task import AzureCredentials, Credentials, GcsCredentials
 from cloudflux.api.tieringpolicy import Schedule
 from cloudflux.errors import ConfigurationError, EndpointRefused, LocationRefused
 from cloudflux.handlers.credentials import SecretNotFound, SecretRefused, from_secret

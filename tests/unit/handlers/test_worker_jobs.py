@@ -8,7 +8,8 @@ import pytest
 from tests.unit.handlers.test_worker_pods import ON, SHARE, job, pin
 
 from cloudflux.api.common import Location
-from cloudflux.api.tasks import CopyRequest, StoreRef, Task
+from cloudflux.api.move_tasks import CopyRequest
+from cloudflux.api.task import StoreRef, Task
 from cloudflux.children.supervisor import TaskHandle
 from cloudflux.errors import Cancelled, CloudFluxError, PermissionDenied
 from cloudflux.handlers import worker_jobs

@@ -8,14 +8,8 @@ from pydantic import SecretStr, ValidationError
 
 from cloudflux.api.common import Encryption, EncryptionType, Location, SecretRef
 from cloudflux.api.migrationjob import JobPin, MigrationJobSpec, MigrationJobStatus, PlanStatus
-from cloudflux.api.tasks import (
-    Credentials,
-    JobTask,
-    ShareResult,
-    StoreEncryption,
-    StoreRef,
-    WorkerTask,
-)
+from cloudflux.api.move_tasks import JobTask, ShareResult, WorkerTask
+from cloudflux.api.task import Credentials, StoreEncryption, StoreRef
 from cloudflux.cli.worker import with_credentials
 from cloudflux.errors import ConfigurationError
 from cloudflux.handlers.resources import JOB, parse

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.metrics.worlds import AT, World, condition
 
 from cloudflux.api.metrics import METRICS, MetricKind
-from cloudflux.api.tasks import ScanResult
+from cloudflux.api.scan_tasks import ScanResult
 from cloudflux.api.vocabulary import METRIC_LABELS
 from cloudflux.collector.fleet import Fleet
 from cloudflux.collector.metrics import FleetCollector, TotalsCollector

@@ -7,16 +7,15 @@ from typing import Any
 from cloudflux.api.common import Condition, Location
 from cloudflux.api.dataset import ActiveMigrationRef, DataSetSpec, DataSetStatus
 from cloudflux.api.migrationjob import JobPin, MigrationJobSpec, MigrationJobStatus, Phase
-from cloudflux.api.tasks import (
+from cloudflux.api.move_tasks import (
     CopyResult,
     PlanResult,
     PrepareSwitchResult,
     RetireResult,
     SweepResult,
-    Task,
-    TaskError,
     VerifyResult,
 )
+from cloudflux.api.task import Task, TaskError
 from cloudflux.migration import facts as f
 from cloudflux.migration.machine import decide
 

@@ -8,13 +8,8 @@ from tests.unit.migration.jobs import IN_PLACE, PIN, RESULTS, World, error
 
 from cloudflux.api.dataset import ActiveMigrationRef
 from cloudflux.api.migrationjob import Phase
-from cloudflux.api.tasks import (
-    CopyProgress,
-    ObjectFailure,
-    PrepareSwitchResult,
-    RetireResult,
-    TaskError,
-)
+from cloudflux.api.move_tasks import CopyProgress, ObjectFailure, PrepareSwitchResult, RetireResult
+from cloudflux.api.task import TaskError
 from cloudflux.migration import facts as f
 from cloudflux.migration.backoff import backoff_seconds
 from cloudflux.migration.display import human_seconds

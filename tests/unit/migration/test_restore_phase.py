@@ -3,14 +3,9 @@
 import pytest
 from tests.unit.migration.jobs import IN_PLACE, RESULTS, World, error
 
+from cloudflux.api.brain_tasks import RestoreQuote
 from cloudflux.api.migrationjob import Phase, RestoreTier
-from cloudflux.api.tasks import (
-    CopyResult,
-    ObjectFailure,
-    PlanResult,
-    RestoreQuote,
-    RestoreResult,
-)
+from cloudflux.api.move_tasks import CopyResult, ObjectFailure, PlanResult, RestoreResult
 from cloudflux.migration import facts as f
 from cloudflux.migration.restore_phase import look_after_seconds
 from cloudflux.settings import Moves

@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from cloudflux.api.tasks import PlanRequest, StoreRef
+from cloudflux.api.move_tasks import PlanRequest
+from cloudflux.api.task import StoreRef
 from cloudflux.brain.plan import MovePrice, payback_days
 from cloudflux.migration.plan_price import sum_prices
 from cloudflux.migration.selection import Reads, Selector

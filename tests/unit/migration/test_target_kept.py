@@ -5,7 +5,7 @@ from dataclasses import replace
 from tests.unit.migration.jobs import World, error
 
 from cloudflux.api.migrationjob import Phase
-from cloudflux.api.tasks import PrepareSwitchResult
+from cloudflux.api.move_tasks import PrepareSwitchResult
 from cloudflux.migration import facts as f
 from cloudflux.migration.machine import decide
 

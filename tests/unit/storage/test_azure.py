@@ -9,7 +9,7 @@ from azure.core.rest import HttpRequest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudflux.api.tasks import AzureCredentials, Credentials, StoreRef
+from cloudflux.api.task import AzureCredentials, Credentials, StoreRef
 from cloudflux.errors import (
     ConfigurationError,
     ContainerNotFound,

@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from cloudflux.api.common import EncryptionType
-from cloudflux.api.tasks import AzureCredentials, Credentials, StoreEncryption, StoreRef
+from cloudflux.api.task import AzureCredentials, Credentials, StoreEncryption, StoreRef
 from cloudflux.errors import ConfigurationError
 from cloudflux.storage.azure_encryption import arguments_of
 from cloudflux.storage.encryption import Asked

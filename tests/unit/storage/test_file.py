@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudflux.api.tasks import StoreRef
+from cloudflux.api.task import StoreRef
 from cloudflux.errors import (
     ConfigurationError,
     IntegrityError,

@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudflux.api.tasks import Credentials, StoreRef
+from cloudflux.api.task import Credentials, StoreRef
 from cloudflux.errors import (
     ConfigurationError,
     CredentialsInvalid,

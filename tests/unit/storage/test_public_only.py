@@ -8,8 +8,8 @@ import pytest
 from pydantic import SecretStr
 
 from cloudflux.api.addresses import is_public
-from cloudflux.api.tasks import AnyCredentials, AzureCredentials, Credentials, GcsCredentials
-from cloudflux.api.tasks import StoreRef as Ref
+from cloudflux.api.task import AnyCredentials, AzureCredentials, Credentials, GcsCredentials
+from cloudflux.api.task import StoreRef as Ref
 from cloudflux.errors import CloudFluxError, EndpointRefused
 from cloudflux.storage.registry import open_store
 

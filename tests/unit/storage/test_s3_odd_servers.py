@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 from pydantic import SecretStr
 
-from cloudflux.api.tasks import Credentials, StoreRef
+from cloudflux.api.task import Credentials, StoreRef
 from cloudflux.errors import NotSupported, PreconditionFailed
 from cloudflux.storage.interface import ObjectInfo
 from cloudflux.storage.probe import protects_writes

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudflux.api.tasks import Credentials, StoreRef
+from cloudflux.api.task import Credentials, StoreRef
 from cloudflux.errors import (
     ClockSkewed,
     CredentialsInvalid,
