@@ -4,7 +4,6 @@ import datetime as dt
 
 from cloudflux.api.common import Tier
 from cloudflux.api.migrationjob import RestoreTier
-from cloudflux.api.move_tasks import OutcomeTask, TrendTask
 from cloudflux.api.task import Task
 from cloudflux.api.tieringpolicy import Strategy, TieringPolicySpec
 
@@ -57,6 +56,35 @@ class ModelTask(Task):
 
     used: bool
     why: str
+
+
+class TrendTask(Task):
+    """Reads and bytes of a whole data set expected in the next `days`."""
+
+    days: int
+    reads: int
+    reads_low: int
+    reads_high: int
+    size_bytes: int
+    size_bytes_low: int
+    size_bytes_high: int
+
+
+class OutcomeTask(Task):
+    """What advice was worth by the reads that really came; amounts are decimal strings."""
+
+    since: dt.date
+    until: dt.date
+    objects: int
+    """Moved as advised."""
+    objects_gone: int
+    objects_open: int
+    promised: str
+    realised: str
+    fees: str
+    promised_per_month: str
+    realised_per_month: str
+    missed: str
 
 
 class EvaluateResult(Task):

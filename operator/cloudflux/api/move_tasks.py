@@ -8,35 +8,6 @@ from cloudflux.api.migrationjob import RestoreTier, VerifyMethod
 from cloudflux.api.task import StoreRef, Task, TaskError
 
 
-class TrendTask(Task):
-    """Reads and bytes of a whole data set expected in the next `days`."""
-
-    days: int
-    reads: int
-    reads_low: int
-    reads_high: int
-    size_bytes: int
-    size_bytes_low: int
-    size_bytes_high: int
-
-
-class OutcomeTask(Task):
-    """What advice was worth by the reads that really came; amounts are decimal strings."""
-
-    since: dt.date
-    until: dt.date
-    objects: int
-    """Moved as advised."""
-    objects_gone: int
-    objects_open: int
-    promised: str
-    realised: str
-    fees: str
-    promised_per_month: str
-    realised_per_month: str
-    missed: str
-
-
 class JobTask(Task):
     """Base of the mover's requests: the pinned job. Every operation is safe to repeat."""
 

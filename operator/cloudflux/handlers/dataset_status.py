@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-from cloudflux.api.brain_tasks import EvaluateResult, RecommendationTask
+from cloudflux.api.brain_tasks import EvaluateResult, OutcomeTask, RecommendationTask
 from cloudflux.api.common import ConditionStatus, Tier
 from cloudflux.api.conditions import find, set_condition
 from cloudflux.api.dataset import (
@@ -16,7 +16,6 @@ from cloudflux.api.dataset import (
     TrendStatus,
 )
 from cloudflux.api.display import counted, display_bytes
-from cloudflux.api.move_tasks import OutcomeTask
 from cloudflux.api.results import OutcomeStatus
 from cloudflux.api.scan_tasks import ScanResult
 from cloudflux.api.vocabulary import REASONS, ConditionType

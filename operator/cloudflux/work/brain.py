@@ -13,11 +13,12 @@ from cloudflux.access.store import open_access_store
 from cloudflux.api.brain_tasks import (
     EvaluateRequest,
     EvaluateResult,
+    OutcomeTask,
     RecommendationTask,
     StudyRequest,
     TierCost,
+    TrendTask,
 )
-from cloudflux.api.move_tasks import OutcomeTask, TrendTask
 from cloudflux.brain.decide import Decision, decide
 from cloudflux.brain.forecast import Forecast, ForecastModel, fallback, forecast, train
 from cloudflux.brain.inputs import DataSet, History, Objects

@@ -8,8 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cloudflux.access.store import AccessStore
-from cloudflux.api.brain_tasks import EvaluateRequest
-from cloudflux.api.move_tasks import OutcomeTask
+from cloudflux.api.brain_tasks import EvaluateRequest, OutcomeTask
 from cloudflux.brain.inputs import Objects
 from cloudflux.brain.money import money_text
 from cloudflux.brain.policy import with_policy_roots
