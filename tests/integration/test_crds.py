@@ -564,7 +564,7 @@ def test_defaults_are_filled_in(kube_api: KubeApi, namespace: str) -> None:
 
 COLUMNS = {
     "datasets": "NAME TEMPERATURE OBJECTS BYTES COST/MO SAVINGS/MO READY REASON AGE",
-    "tieringpolicies": "NAME MODE DATASETS SAVINGS/MO LAST NEXT READY AGE",
+    "tieringpolicies": "NAME MODE DATASETS SAVINGS/MO REALISED/MO LAST NEXT READY REASON AGE",
     "migrationjobs": "NAME DATASET FROM TO PHASE PROGRESS OBJECTS BYTES ETA REASON AGE",
 }
 
