@@ -30,7 +30,7 @@ from cloudflux.events.envelope import Event, headers
 from cloudflux.events.kafka_client import ensure_topics
 from cloudflux.settings import KafkaSettings
 from cloudflux_dev.kafka_server import running_kafka
-from cloudflux_dev.s3servers import free_port
+from cloudflux_dev.ports import free_port
 
 SECONDS = float(os.environ.get("CLOUDFLUX_BENCH_SECONDS", "30"))
 RATE, CLIENTS, TICK_SECONDS = 1000, 50, 0.01

@@ -25,8 +25,9 @@ from typing import Any
 
 from benchmarks.figures import Figure, print_figures
 from benchmarks.readings import cpu_seconds, rss_bytes, settled_writes
-from cloudflux_dev.cluster import ControlPlane, free_ports
+from cloudflux_dev.cluster import ControlPlane
 from cloudflux_dev.kubeapi import KubeApi
+from cloudflux_dev.ports import free_ports
 from cloudflux_dev.processes import Recorded
 
 ROOT = Path(__file__).resolve().parents[1]

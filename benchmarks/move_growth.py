@@ -16,7 +16,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from benchmarks.figures import Figure
 from benchmarks.move_rig import MIB, ROOT, Bench
-from cloudflux_dev.s3servers import free_port, running, wait_until_answering
+from cloudflux_dev.ports import free_port
+from cloudflux_dev.s3servers import running, wait_until_answering
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 MEMORY_AIM_MIB = 256

@@ -17,7 +17,8 @@ from tests.integration.operator_rig import Operator, World, fill, manifest, read
 
 from cloudflux_dev.cluster import ControlPlane
 from cloudflux_dev.kubeapi import ApiError, KubeApi
-from cloudflux_dev.s3servers import S3Server, free_port, start_moto
+from cloudflux_dev.ports import free_port
+from cloudflux_dev.s3servers import S3Server, start_moto
 from cloudflux_dev.tracegen import Behaviour, TracedObject, s3_sink, write_logs
 
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("bad-input")]

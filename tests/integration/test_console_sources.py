@@ -23,7 +23,7 @@ from cloudflux.settings import Settings
 from cloudflux_dev.cluster import ControlPlane
 from cloudflux_dev.kafka_server import KafkaServer, running_kafka
 from cloudflux_dev.kubeapi import CLOUDFLUX, KubeApi
-from cloudflux_dev.s3servers import free_port
+from cloudflux_dev.ports import free_port
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from tests.integration.operator_rig import World, fill, manifest, operating, wai
 
 from cloudflux_dev import dashboards, parts
 from cloudflux_dev.cluster import ControlPlane
-from cloudflux_dev.s3servers import free_port
+from cloudflux_dev.ports import free_port
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(300)]
 WITHOUT_KAFKA = "there are series only where Kafka is configured"

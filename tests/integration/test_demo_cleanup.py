@@ -14,7 +14,8 @@ from tests.integration.operator_rig import ROOT, wait_for
 
 pytestmark = pytest.mark.cluster
 START_SECONDS = 240
-END_SECONDS = 120
+END_SECONDS = 40
+"""Less than anything waits for that was not told of the interrupt."""
 
 
 def belonging_to(home: Path) -> dict[int, str]:
@@ -54,18 +55,25 @@ class Run:
             process_group=0,
         )
         self.lines: list[str] = []
-        self._queue: queue.Queue[str] = queue.Queue()
+        self._queue: queue.Queue[str | None] = queue.Queue()
+        """None: it prints nothing more."""
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self._queue.put(line)
+        self._queue.put(None)
 
     def until(self, words: str) -> None:
         """Read on until a line holds the words."""
         while not any(words in line for line in self.lines):
-            self.lines.append(self._queue.get(timeout=START_SECONDS))
+            try:
+                line = self._queue.get(timeout=START_SECONDS)
+            except queue.Empty:
+                line = None
+            assert line is not None, f"{words!r} never came: {''.join(self.lines)}"
+            self.lines.append(line)
 
     def end(self) -> int:
         """Wait for the end; the exit status."""

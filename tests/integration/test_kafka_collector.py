@@ -20,7 +20,7 @@ from cloudflux.collector.reader import Collector
 from cloudflux.events.kafka_client import ensure_topics
 from cloudflux.settings import KafkaSettings
 from cloudflux_dev.kafka_server import KafkaServer, running_kafka
-from cloudflux_dev.s3servers import free_port
+from cloudflux_dev.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

@@ -23,7 +23,7 @@ from cloudflux.events.kafka_client import ensure_topics
 from cloudflux.events.outbox import Outbox, SinkError
 from cloudflux.settings import KafkaProtocol, KafkaSettings, SaslMechanism
 from cloudflux_dev.kafka_server import PASSWORD, USER, KafkaServer, Security, running_kafka
-from cloudflux_dev.s3servers import free_port
+from cloudflux_dev.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

@@ -13,7 +13,7 @@ from tests.integration.operator_rig import Operator, World, fill
 from cloudflux_dev.cluster import ControlPlane
 from cloudflux_dev.kafka_server import KafkaServer, running_kafka
 from cloudflux_dev.kubeapi import KubeApi
-from cloudflux_dev.s3servers import free_port
+from cloudflux_dev.ports import free_port
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(300)]
 LIFE = [

@@ -15,7 +15,7 @@ from tests.integration.operator_rig import Operator, World, alive, fill, read_al
 
 from cloudflux_dev.cluster import ControlPlane
 from cloudflux_dev.kubeapi import KubeApi
-from cloudflux_dev.s3servers import free_port
+from cloudflux_dev.ports import free_port
 
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("operator-stop")]
 LEASES = "coordination.k8s.io/v1"

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from cloudflux_dev.s3servers import free_port, require, running, wait_until_answering
+from cloudflux_dev.ports import free_port
+from cloudflux_dev.s3servers import require, running, wait_until_answering
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ import secrets
 import select
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -29,6 +28,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from cloudflux_dev import assets, pki
+from cloudflux_dev.ports import free_ports
 
 CONTEXT_PREFIX = "cloudflux-"
 MADE_HERE = "cloudflux.io/control-plane"
@@ -193,8 +193,9 @@ class ControlPlane:
             f"https://127.0.0.1:{port}/readyz", headers={"Authorization": f"Bearer {token}"}
         )
         deadline = time.monotonic() + READY_SECONDS
+        started = list(self._children)  # another thread may stop and forget them meanwhile
         while time.monotonic() < deadline:
-            if any(child.poll() is not None for child in self._children):
+            if not started or any(child.poll() is not None for child in started):
                 return False
             with contextlib.suppress(OSError), opener.open(request, timeout=5) as answer:
                 if answer.status == 200:
@@ -299,18 +300,6 @@ def install_crds(kubeconfig: Path, directory: Path = CRD_DIRECTORY) -> None:
         "wait", "--for=condition=Established", "--timeout=30s", "-f", str(directory),
         kubeconfig=kubeconfig,
     )  # fmt: skip
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports of 127.0.0.1 that nobody listens on now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
 def die_with_parent() -> None:

@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives import serialization
 
 from cloudflux_dev.assets import AssetsError, cache_directory, locked
 from cloudflux_dev.pki import write_pki
-from cloudflux_dev.s3servers import free_port
+from cloudflux_dev.ports import free_port
 
 KAFKA_VERSION = "4.4.0"
 VARIABLE = "CLOUDFLUX_TEST_KAFKA"

@@ -19,8 +19,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from cloudflux_dev import assets
-from cloudflux_dev.cluster import ClusterError, ControlPlane, die_with_parent, free_ports
+from cloudflux_dev.cluster import ClusterError, ControlPlane, die_with_parent
 from cloudflux_dev.kafka_server import running_kafka
+from cloudflux_dev.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME = Path(os.environ.get("CLOUDFLUX_OBSERVE_DIRECTORY") or ROOT / ".observe").absolute()

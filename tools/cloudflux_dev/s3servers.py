@@ -9,7 +9,6 @@ import ctypes
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from cloudflux_dev import parts
+from cloudflux_dev.ports import free_port
 
 START_SECONDS = 60
 REGION = "us-east-1"
@@ -128,13 +128,6 @@ def require(name: str) -> Path:
     if program is None:
         raise FileNotFoundError(parts.why_missing(name))
     return program
-
-
-def free_port() -> int:
-    """A port that was free on 127.0.0.1 a moment ago."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _moto_keys(endpoint: str) -> tuple[str, str]:
