@@ -127,7 +127,8 @@ def test_the_run_shows_what_was_moved(prometheus: str) -> None:
         return sum(float(one["value"][1]) for one in found) == 20
 
     wait_for("twenty objects", moved, 30)
-    assert ask(prometheus, 'cloudflux_migrations_total{result="completed"} == 1')
+    ended = 'cloudflux_migrations_total{result="completed"} == 1'
+    wait_for("the end of the move", lambda: ask(prometheus, ended), 30)
     names = {one["metric"]["dataset"] for one in ask(prometheus, "cloudflux_dataset_bytes")}
     assert names == {"books"}
     assert re.fullmatch(

@@ -89,8 +89,9 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings.watching.inactivity_timeout = 90
     settings.watching.connect_timeout = 10
     settings.watching.chunk_size = 500
+    # both by measurement: docs/explanation/small-jobs.md
     settings.queueing.worker_limit = 100
-    settings.queueing.idle_timeout = 0.1
+    settings.queueing.idle_timeout = 0.02
     settings.scanning.disabled = True
     settings.execution.max_workers = 2
     settings.process.ultimate_exiting_timeout = 20

@@ -91,6 +91,14 @@ def studied(recorded, tmp_path_factory):
     return state
 
 
+@pytest.fixture(scope="module")
+def by_floors(studied, tmp_path_factory):
+    """What is decided of it without a model."""
+    state = tmp_path_factory.mktemp("floors") / "state"
+    shutil.copytree(studied, state)
+    return evaluate(state, policy=policy(Strategy.COST_OPTIMAL))
+
+
 @pytest.fixture
 def state(studied, tmp_path):
     shutil.copytree(studied, tmp_path / "state")
@@ -174,8 +182,7 @@ def spoil_description(state, **changes):
         (lambda s: (s / "models" / UID / "study.json").write_text('{"version": 9}'), "version 9"),
     ],
 )
-def test_a_model_that_does_not_fit_is_refused_and_the_floors_decide(state, spoil, said):
-    by_floors = evaluate(state, policy=policy(Strategy.COST_OPTIMAL))
+def test_a_model_that_does_not_fit_is_refused_and_the_floors_decide(state, by_floors, spoil, said):
     spoil(state)
     result = evaluate(state)
     assert result.model.used is False
